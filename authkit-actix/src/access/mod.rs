@@ -1,0 +1,10 @@
+//! Who is asking, and what they may: pure values.
+
+mod auth_user;
+mod requirement;
+
+pub(crate) use self::requirement::Decision;
+pub use self::{
+    auth_user::{AuthUser, NoClaims},
+    requirement::{Requirement, Rule},
+};

@@ -1,0 +1,544 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use secrecy::SecretString;
+use tracing::warn;
+
+#[cfg(feature = "emulator")]
+use crate::emulator::Emulator;
+use crate::{
+    background::Background,
+    clock::{Clock, SystemClock},
+    config::{self, Config, ConfigError, Origin, SameSite, Settings},
+    oauth::Screen,
+    seal::Sealer,
+    session::{Exchanges, RefreshSettings, Sessions},
+    token::{FetchKeys, Jwks, Tokens, Verifier},
+    workos::{self, WorkOs},
+};
+
+/// AuthKit for one application: a handle, cheap to clone, that everything else is made from.
+///
+/// Build it once, outside the closure of `HttpServer::new`, and move clones into the workers: they
+/// share key sets, refreshes and one thread for all calls to WorkOS.
+///
+/// ```no_run
+/// use actix_web::{App, HttpServer};
+/// use authkit_actix::AuthKit;
+///
+/// #[actix_web::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let authkit = AuthKit::from_env()?;
+///     HttpServer::new(move || {
+///         App::new()
+///             .wrap(authkit.middleware())
+///             .service(authkit.handle_auth())
+///             .service(authkit.routes())
+///     })
+///     .bind(("127.0.0.1", 3000))?
+///     .run()
+///     .await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct AuthKit {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) workos: Arc<WorkOs>,
+    pub(crate) sessions: Sessions,
+    pub(crate) exchanges: Exchanges,
+    _registration: Registration,
+    /// An emulator that was started for this handle runs as long as it.
+    #[cfg(feature = "emulator")]
+    _emulator: Option<Emulator>,
+    background: Arc<Background>,
+}
+
+impl Drop for Inner {
+    /// Lets the refreshes under way finish: their sessions would be lost.
+    fn drop(&mut self) {
+        self.background.finish();
+    }
+}
+
+impl AuthKit {
+    /// AuthKit as the environment says.
+    ///
+    /// | Variable | Default |
+    /// |---|---|
+    /// | `WORKOS_CLIENT_ID`, `WORKOS_API_KEY` | required |
+    /// | `WORKOS_COOKIE_PASSWORD` | required; at least 32 characters |
+    /// | `WORKOS_COOKIE_PASSWORD_PREVIOUS` | none; older passwords that still open cookies, comma-separated |
+    /// | `WORKOS_REDIRECT_URI` | required; `NEXT_PUBLIC_WORKOS_REDIRECT_URI` is an alias |
+    /// | `AUTHKIT_BASE_URL` | the origin of the redirect URI |
+    /// | `WORKOS_COOKIE_NAME` | `wos-session` |
+    /// | `WORKOS_COOKIE_MAX_AGE` | `34560000` (seconds; 400 days) |
+    /// | `WORKOS_COOKIE_DOMAIN` | none |
+    /// | `WORKOS_COOKIE_SAMESITE` | `lax` |
+    /// | `WORKOS_API_HOSTNAME`, `WORKOS_API_HTTPS`, `WORKOS_API_PORT` | `api.workos.com`, `true`, none |
+    ///
+    /// An empty variable counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the configuration at once, each with its cure.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::builder().build()
+    }
+
+    /// AuthKit as the environment says, or against an emulator on a machine whose environment says
+    /// nothing of WorkOS: for examples and first steps.
+    ///
+    /// The emulator starts when none of the required variables is set and the base URL is loopback;
+    /// with some of them set, the others are missing. `base_url` is where the application listens;
+    /// `AUTHKIT_BASE_URL` wins over it.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env), and in release builds, where no emulator starts.
+    #[cfg(feature = "emulator")]
+    pub fn from_env_or_emulator(base_url: &str) -> Result<Self, ConfigError> {
+        let base_url = config::process_variable("AUTHKIT_BASE_URL")
+            .filter(|base_url| !base_url.is_empty())
+            .unwrap_or_else(|| base_url.to_owned());
+        let is_loopback = Origin::parse(&base_url).is_ok_and(|origin| origin.is_loopback());
+        if !is_loopback || !config::none_required_is_set(config::process_variable) {
+            return Self::from_env();
+        }
+        let failed =
+            |error: &dyn fmt::Display| ConfigError::one("emulator", None, error.to_string());
+        let emulator = Emulator::builder()
+            .start()
+            .map_err(|error| failed(&error))?;
+        let password = workos::code_verifier().map_err(|error| failed(&error))?;
+        Self::builder()
+            .emulator(&emulator)
+            .cookie_password(password)
+            .redirect_uri(format!("{}/callback", base_url.trim_end_matches('/')))
+            .base_url(base_url)
+            .build()
+    }
+
+    /// AuthKit as code says; what code leaves open, the environment decides.
+    pub fn builder() -> AuthKitBuilder {
+        AuthKitBuilder::default()
+    }
+
+    /// The client of the official WorkOS SDK, with this application's key.
+    ///
+    /// Its calls run on the background thread, under a deadline of 30 seconds and a body limit of
+    /// 16 MB; they are safe from any worker.
+    pub fn workos(&self) -> &workos::Client {
+        self.inner.workos.sdk()
+    }
+
+    /// The origin of the application, as configured: `https://app.example.com`.
+    pub fn base_url(&self) -> &str {
+        self.inner.config.base_url.as_str()
+    }
+
+    /// The address of the sign-in or sign-up route, with where to return to.
+    pub(crate) fn sign_in_address(&self, screen: Screen, return_to: Option<&str>) -> String {
+        let config = &self.inner.config;
+        let path = match screen {
+            Screen::SignIn => &config.paths.sign_in,
+            Screen::SignUp => &config.paths.sign_up,
+        };
+        let mut address = format!("{}{path}", config.base_url.as_str());
+        if let Some(return_to) = return_to {
+            address.push_str("?return_to=");
+            address.extend(url::form_urlencoded::byte_serialize(return_to.as_bytes()));
+        }
+        address
+    }
+
+    /// Whether a path is one of the library's own routes.
+    pub(crate) fn owns_path(&self, path: &str) -> bool {
+        let paths = &self.inner.config.paths;
+        [
+            &paths.callback,
+            &paths.sign_in,
+            &paths.sign_up,
+            &paths.sign_out,
+        ]
+        .into_iter()
+        .any(|own| own == path)
+    }
+}
+
+impl fmt::Debug for AuthKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthKit")
+            .field("client_id", &self.inner.config.client_id)
+            .field("base_url", &self.base_url())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets in code what the environment would; see [`AuthKit::builder`].
+///
+/// What is set here wins over its variable.
+///
+/// ```
+/// use authkit_actix::AuthKit;
+///
+/// let error = AuthKit::builder()
+///     .client_id("client_123")
+///     .cookie_password("too short")
+///     .redirect_uri("https://app.example.com/callback#here")
+///     .build()
+///     .expect_err("three problems, all named");
+/// assert!(error.problems().len() >= 2);
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "call .build() to get the AuthKit"]
+pub struct AuthKitBuilder {
+    settings: Settings,
+    clock: Option<Arc<dyn Clock>>,
+    #[cfg(feature = "emulator")]
+    emulator: Option<Emulator>,
+}
+
+impl AuthKitBuilder {
+    /// The client id of the WorkOS environment: `client_…`. Required.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.settings.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The secret API key of the WorkOS environment: `sk_…`. Required.
+    pub fn api_key(mut self, api_key: impl Into<SecretString>) -> Self {
+        self.settings.api_key = Some(api_key.into());
+        self
+    }
+
+    /// The secret that cookies are sealed with: at least 32 characters. Required.
+    pub fn cookie_password(mut self, password: impl Into<SecretString>) -> Self {
+        self.settings.cookie_password = Some(password.into());
+        self
+    }
+
+    /// Older passwords, which still open cookies; those are sealed again with the new one.
+    ///
+    /// Defaults to none.
+    pub fn previous_cookie_passwords<P: Into<SecretString>>(
+        mut self,
+        passwords: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.settings.previous_cookie_passwords =
+            Some(passwords.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Where AuthKit sends the browser back to: an absolute URL, registered in the WorkOS dashboard.
+    /// Required.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.settings.redirect_uri = Some(redirect_uri.into());
+        self
+    }
+
+    /// The origin that browsers know the application by.
+    ///
+    /// Defaults to the origin of the redirect URI. Redirects and the `Secure` attribute derive from
+    /// it, never from `Host` or forwarded headers.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.settings.base_url = Some(base_url.into());
+        self
+    }
+
+    /// The name of the session cookie.
+    ///
+    /// Defaults to `wos-session`, the name that the other AuthKit libraries use.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.cookie_name = Some(name.into());
+        self
+    }
+
+    /// How long browsers keep the session cookie.
+    ///
+    /// Defaults to 400 days, the longest that browsers allow. How long a session lives is set in the
+    /// WorkOS dashboard.
+    pub fn cookie_max_age(mut self, max_age: Duration) -> Self {
+        self.settings.cookie_max_age = Some(max_age);
+        self
+    }
+
+    /// The domain that shares the cookies, for an application on several subdomains.
+    ///
+    /// Defaults to none: only the application's own host gets them.
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.settings.cookie_domain = Some(domain.into());
+        self
+    }
+
+    /// Which cross-site requests carry the session cookie.
+    ///
+    /// Defaults to [`SameSite::Lax`].
+    pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
+        self.settings.cookie_same_site = Some(same_site);
+        self
+    }
+
+    /// Puts `__Host-` before the name of the session cookie, so that no other host can plant one.
+    ///
+    /// Needs an https base URL and no domain; other AuthKit libraries do not find a cookie of that
+    /// name. Defaults to off.
+    pub fn host_prefix(mut self) -> Self {
+        self.settings.host_prefix = true;
+        self
+    }
+
+    /// The host of the WorkOS API, for a custom authentication domain.
+    ///
+    /// Defaults to `api.workos.com`.
+    pub fn api_hostname(mut self, hostname: impl Into<String>) -> Self {
+        self.settings.api_hostname = Some(hostname.into());
+        self
+    }
+
+    /// Whether the WorkOS API is spoken to over TLS; plain http goes to loopback only.
+    ///
+    /// Defaults to `true`.
+    pub fn api_https(mut self, https: bool) -> Self {
+        self.settings.api_https = Some(https);
+        self
+    }
+
+    /// The port of the WorkOS API.
+    ///
+    /// Defaults to that of the scheme.
+    pub fn api_port(mut self, port: u16) -> Self {
+        self.settings.api_port = Some(port);
+        self
+    }
+
+    /// How long before its expiry an access token is refreshed; zero waits until it has expired.
+    ///
+    /// Defaults to 60 seconds, or 30 for tokens that live at most five minutes.
+    pub fn refresh_buffer(mut self, buffer: Duration) -> Self {
+        self.settings.refresh_buffer = Some(buffer);
+        self
+    }
+
+    /// How far this machine's clock may be off WorkOS's.
+    ///
+    /// Defaults to 30 seconds.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.settings.leeway = Some(leeway);
+        self
+    }
+
+    /// The issuer that access tokens must name.
+    ///
+    /// Defaults to any: the key set already belongs to this client alone.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.settings.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The audience that access tokens must name.
+    ///
+    /// Defaults to any.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.settings.audience = Some(audience.into());
+        self
+    }
+
+    /// The path of the sign-in route, as browsers see it.
+    ///
+    /// Defaults to `/sign-in`.
+    pub fn sign_in_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.sign_in_path = Some(path.into());
+        self
+    }
+
+    /// The path of the sign-up route, as browsers see it.
+    ///
+    /// Defaults to `/sign-up`.
+    pub fn sign_up_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.sign_up_path = Some(path.into());
+        self
+    }
+
+    /// The path of the sign-out route, as browsers see it.
+    ///
+    /// Defaults to `/sign-out`.
+    pub fn sign_out_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.sign_out_path = Some(path.into());
+        self
+    }
+
+    /// Other origins that a sign-out may return to, such as a marketing site.
+    ///
+    /// Defaults to none: the application's own only.
+    pub fn return_to_origins<O: Into<String>>(
+        mut self,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.settings.return_to_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The clock that expiry is judged by, so that tests need not sleep.
+    ///
+    /// Defaults to [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Signs in against an emulator instead of WorkOS: sets the client id, the API key and the
+    /// address of the API. The emulator runs as long as the AuthKit does.
+    #[cfg(feature = "emulator")]
+    pub fn emulator(mut self, emulator: &Emulator) -> Self {
+        self.emulator = Some(emulator.clone());
+        self.client_id(emulator.client_id())
+            .api_key(emulator.api_key())
+            .api_hostname(emulator.host())
+            .api_https(false)
+            .api_port(emulator.port())
+    }
+
+    /// # Errors
+    ///
+    /// Every problem of the configuration at once, each with its cure. Also when the thread for
+    /// calls to WorkOS cannot be started, or when the system has no certificates to trust.
+    pub fn build(self) -> Result<AuthKit, ConfigError> {
+        let config = Config::from_process(self.settings)?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let background = Background::start().map(Arc::new).map_err(|error| {
+            ConfigError::one(
+                "build",
+                None,
+                format!("no thread could be started: {error}"),
+            )
+        })?;
+        let workos = WorkOs::new(
+            config.client_id.clone(),
+            config.api_key.clone(),
+            config.api_url.as_str().to_owned(),
+            config.api_url.is_loopback(),
+            Arc::clone(&background),
+        )
+        .map(Arc::new)
+        .map_err(|message| ConfigError::one("build", None, message))?;
+        let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
+        let tokens = Arc::new(Tokens::new(
+            Jwks::new(
+                fetch_keys(&workos, &background),
+                Arc::clone(&clock),
+                KEY_FETCH_COOLDOWN,
+            ),
+            Verifier::new(
+                &config.client_id,
+                config.issuer.clone(),
+                config.audience.clone(),
+                i64::try_from(config.leeway.as_secs()).unwrap_or(i64::MAX),
+            ),
+            Arc::clone(&clock),
+        ));
+        let sessions = Sessions::new(
+            Arc::clone(&sealer),
+            Arc::clone(&tokens),
+            Arc::clone(&clock),
+            RefreshSettings {
+                workos: Arc::clone(&workos),
+                background: Arc::clone(&background),
+                buffer: config.refresh_buffer,
+            },
+        );
+        let exchanges = Exchanges::new(
+            Arc::clone(&workos),
+            Arc::clone(&background),
+            Arc::clone(&sealer),
+            tokens,
+            Arc::clone(&clock),
+        );
+        Ok(AuthKit {
+            inner: Arc::new(Inner {
+                _registration: Registration::of(&config.client_id),
+                config,
+                clock,
+                sealer,
+                workos,
+                sessions,
+                exchanges,
+                #[cfg(feature = "emulator")]
+                _emulator: self.emulator,
+                background,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for AuthKitBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthKitBuilder")
+    }
+}
+
+/// Key fetches on the background thread, which outlive whoever asked first.
+fn fetch_keys(workos: &Arc<WorkOs>, background: &Arc<Background>) -> FetchKeys {
+    let workos = Arc::clone(workos);
+    let background = Arc::clone(background);
+    Arc::new(move || {
+        let workos = Arc::clone(&workos);
+        background
+            .spawn(async move { workos.key_set().await.map_err(|error| error.to_string()) })
+            .map(|fetched| fetched.unwrap_or_else(|| Err("the fetch was aborted".to_owned())))
+            .boxed()
+    })
+}
+
+/// Counts the living handles of a client id: a second one is most often built by mistake, once for
+/// each worker, and shares nothing with the first.
+struct Registration(String);
+
+static LIVING: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+
+impl Registration {
+    fn of(client_id: &str) -> Self {
+        let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = living
+            .get_or_insert_default()
+            .entry(client_id.to_owned())
+            .or_default();
+        *count += 1;
+        if *count == 2 {
+            warn!(
+                client_id,
+                "a second AuthKit was built: build it once, outside the closure of HttpServer::new, \
+                 or every worker fetches keys and refreshes sessions for itself",
+            );
+        }
+        Self(client_id.to_owned())
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(living) = living.as_mut()
+            && let Some(count) = living.get_mut(&self.0)
+        {
+            *count -= 1;
+            if *count == 0 {
+                living.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// Seconds between two fetches of the key set, whatever tokens arrive.
+const KEY_FETCH_COOLDOWN: i64 = 30;

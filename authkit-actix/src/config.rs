@@ -1,0 +1,416 @@
+//! Configuration: read, checked and parsed once, at start-up.
+//!
+//! Code wins over the environment, an empty variable counts as unset, and every problem is listed
+//! at once.
+
+mod read;
+
+use std::{
+    env,
+    fmt::{self, Display},
+    net::IpAddr,
+    time::Duration,
+};
+
+use secrecy::SecretString;
+use url::Url;
+
+use self::read::{CookieSettings, Reader};
+
+/// When browsers send the session cookie along with requests that other sites cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// A link from another site opens your pages signed in; forms and scripts of other sites get
+    /// no session. The right choice for nearly every app.
+    #[default]
+    Lax,
+    /// Even a link from another site opens your pages signed out, until the next click. Signing
+    /// in then ends on a short page that continues by itself.
+    Strict,
+    /// Other sites' forms, frames and scripts send the session too: your app needs its own
+    /// protection against forged requests. For apps that run in a frame of another site. Forces
+    /// `Secure`.
+    None,
+}
+
+/// Everything that is wrong with the configuration.
+///
+/// Its [`Display`] lists each problem with the builder's method, the environment variable and the
+/// cure. It never contains a secret.
+#[derive(Clone, Debug)]
+pub struct ConfigError {
+    problems: Vec<ConfigProblem>,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    field: &'static str,
+    variable: Option<&'static str>,
+    message: String,
+}
+
+/// What code has set; the environment fills the rest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) client_id: Option<String>,
+    pub(crate) api_key: Option<SecretString>,
+    pub(crate) cookie_password: Option<SecretString>,
+    pub(crate) previous_cookie_passwords: Option<Vec<SecretString>>,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) base_url: Option<String>,
+    pub(crate) cookie_name: Option<String>,
+    pub(crate) cookie_max_age: Option<Duration>,
+    pub(crate) cookie_domain: Option<String>,
+    pub(crate) cookie_same_site: Option<SameSite>,
+    pub(crate) host_prefix: bool,
+    pub(crate) api_hostname: Option<String>,
+    pub(crate) api_https: Option<bool>,
+    pub(crate) api_port: Option<u16>,
+    pub(crate) refresh_buffer: Option<Duration>,
+    pub(crate) leeway: Option<Duration>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) sign_in_path: Option<String>,
+    pub(crate) sign_up_path: Option<String>,
+    pub(crate) sign_out_path: Option<String>,
+    /// Origins besides the app's own that sign-out may return to.
+    pub(crate) return_to_origins: Vec<String>,
+}
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) client_id: String,
+    pub(crate) api_key: SecretString,
+    /// Newest first, never empty.
+    pub(crate) cookie_passwords: Vec<SecretString>,
+    pub(crate) redirect_uri: Url,
+    /// The app's public origin: redirects and `Secure` derive from it.
+    pub(crate) base_url: Origin,
+    pub(crate) api_url: Origin,
+    pub(crate) cookie: CookieConfig,
+    /// `None`: 60 s before expiry, 30 s for tokens that live 300 s or less.
+    pub(crate) refresh_buffer: Option<Duration>,
+    pub(crate) leeway: Duration,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) paths: Paths,
+    pub(crate) return_to_origins: Vec<Origin>,
+}
+
+/// The attributes of the session cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieConfig {
+    pub(crate) name: String,
+    pub(crate) max_age: Duration,
+    pub(crate) domain: Option<String>,
+    pub(crate) same_site: SameSite,
+    pub(crate) secure: bool,
+}
+
+/// Where the library's own routes are.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    pub(crate) callback: String,
+    pub(crate) sign_in: String,
+    pub(crate) sign_up: String,
+    pub(crate) sign_out: String,
+}
+
+/// Scheme, host and port, such as `https://app.example.com`; without a trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin(String);
+
+impl Config {
+    /// Joins `code` with the variables of the process.
+    pub(crate) fn from_process(code: Settings) -> Result<Self, ConfigError> {
+        Self::parse(code, process_variable)
+    }
+
+    /// Joins `code` with what `variable` says, and checks it all.
+    pub(crate) fn parse(
+        code: Settings,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(variable);
+        let client_id = reader.client_id(code.client_id);
+        let api_key = reader.api_key(code.api_key);
+        let cookie_passwords =
+            reader.cookie_passwords(code.cookie_password, code.previous_cookie_passwords);
+        let redirect_uri = reader.redirect_uri(code.redirect_uri);
+        let api_url = reader.api_url(code.api_hostname, code.api_https, code.api_port);
+        let base_url = reader.base_url(code.base_url, redirect_uri.as_ref(), api_url.as_ref());
+        let cookie = reader.cookie(
+            CookieSettings {
+                name: code.cookie_name,
+                max_age: code.cookie_max_age,
+                domain: code.cookie_domain,
+                same_site: code.cookie_same_site,
+                host_prefix: code.host_prefix,
+            },
+            base_url.as_ref(),
+        );
+        let refresh_buffer = reader.refresh_buffer(code.refresh_buffer);
+        let leeway = reader.leeway(code.leeway);
+        let paths = reader.paths(
+            [code.sign_in_path, code.sign_up_path, code.sign_out_path],
+            redirect_uri.as_ref(),
+        );
+        let return_to_origins = reader.return_to_origins(&code.return_to_origins);
+
+        // Where a value is missing here, the reader has noted why.
+        let problems = reader.into_problems();
+        let (
+            true,
+            Some(client_id),
+            Some(api_key),
+            Some(cookie_passwords),
+            Some(redirect_uri),
+            Some(api_url),
+            Some(base_url),
+            Some(cookie),
+            Some(paths),
+        ) = (
+            problems.is_empty(),
+            client_id,
+            api_key,
+            cookie_passwords,
+            redirect_uri,
+            api_url,
+            base_url,
+            cookie,
+            paths,
+        )
+        else {
+            return Err(ConfigError::from_problems(problems));
+        };
+
+        if cookie.same_site == SameSite::None {
+            tracing::warn!(
+                "SameSite=None: requests that other sites cause carry the session cookie; \
+                 protect state-changing routes against forgery"
+            );
+        }
+        Ok(Self {
+            client_id,
+            api_key,
+            cookie_passwords,
+            redirect_uri,
+            base_url,
+            api_url,
+            cookie,
+            refresh_buffer,
+            leeway,
+            issuer: code.issuer.filter(|issuer| !issuer.is_empty()),
+            audience: code.audience.filter(|audience| !audience.is_empty()),
+            paths,
+            return_to_origins,
+        })
+    }
+}
+
+/// Whether the environment says nothing of WorkOS, so that an emulator may stand in.
+///
+/// One variable missing is a configuration error; all of them missing is a fresh machine.
+pub(crate) fn none_required_is_set(variable: impl Fn(&str) -> Option<String>) -> bool {
+    REQUIRED_VARIABLES
+        .iter()
+        .chain(&[REDIRECT_URI_ALIAS])
+        .all(|name| variable(name).is_none_or(|value| value.is_empty()))
+}
+
+/// A variable of the process. Bytes that are no UTF-8 become U+FFFD, which is refused with the
+/// variable's name.
+pub(crate) fn process_variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+impl ConfigError {
+    /// Every problem, in the order of the builder's fields.
+    pub fn problems(&self) -> &[ConfigProblem] {
+        &self.problems
+    }
+
+    pub(crate) fn one(
+        field: &'static str,
+        variable: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::from_problems(vec![ConfigProblem::new(field, variable, message)])
+    }
+
+    pub(crate) fn from_problems(problems: Vec<ConfigProblem>) -> Self {
+        Self { problems }
+    }
+}
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.len() {
+            1 => write!(f, "the AuthKit configuration has a problem:")?,
+            count => write!(f, "the AuthKit configuration has {count} problems:")?,
+        }
+        for problem in &self.problems {
+            write!(f, "\n- {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigProblem {
+    pub(crate) fn new(
+        field: &'static str,
+        variable: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            field,
+            variable,
+            message: message.into(),
+        }
+    }
+
+    /// The builder's method that sets the value.
+    pub fn field(&self) -> &str {
+        self.field
+    }
+
+    /// The environment variable that sets the value, where there is one.
+    pub fn variable(&self) -> Option<&str> {
+        self.variable
+    }
+
+    /// What is wrong, and what to do about it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.variable {
+            Some(variable) => write!(f, "{} ({variable}): {}", self.field, self.message),
+            None => write!(f, "{}: {}", self.field, self.message),
+        }
+    }
+}
+
+impl Origin {
+    /// The origin of an http or https URL.
+    pub(crate) fn of(url: &Url) -> Self {
+        Self(url.origin().ascii_serialization())
+    }
+
+    /// Reads an origin as a person writes it, or says what to write instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let url = http_url(text)?;
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if is_bare {
+            Ok(Self::of(&url))
+        } else {
+            Err(format!(
+                "`{}` is more than an origin; write `{}`",
+                shown(text),
+                Self::of(&url)
+            ))
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Whether the host is this machine, by name or by address.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host();
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        }
+    }
+
+    /// The host as it stands in a URL: an IPv6 address is in brackets.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+}
+
+impl Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads an absolute http or https URL, or says what is wrong with it.
+fn http_url(text: &str) -> Result<Url, String> {
+    let refused = || {
+        format!(
+            "`{}` is not an absolute http or https URL, such as `https://app.example.com`",
+            shown(text)
+        )
+    };
+    let url = Url::parse(text).map_err(|_| refused())?;
+    // The parser mends what browsers mend: missing slashes, backslashes, stray tabs.
+    let has_slashes = text
+        .split_once("://")
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(url.scheme()));
+    let is_clean = !text.contains(|c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '\\' | char::REPLACEMENT_CHARACTER)
+    });
+    if !has_slashes || !is_clean || !matches!(url.scheme(), "http" | "https") {
+        return Err(refused());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "the URL contains a user name or password; leave out what stands before `@`".to_owned(),
+        );
+    }
+    Ok(url)
+}
+
+/// A value that is no secret, as an error shows it; what looks like one after all is left out.
+fn shown(text: &str) -> String {
+    if text.contains("sk_") {
+        return "(an API key?)".to_owned();
+    }
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let start: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .flat_map(char::escape_debug)
+        .collect();
+    match text.chars().nth(MAX_SHOWN) {
+        Some(_) => format!("{start}…"),
+        None => start,
+    }
+}
+
+/// What must be set. All of it absent is a fresh machine; one absent is a mistake.
+pub(crate) const REQUIRED_VARIABLES: [&str; 4] = [
+    "WORKOS_CLIENT_ID",
+    "WORKOS_API_KEY",
+    "WORKOS_COOKIE_PASSWORD",
+    "WORKOS_REDIRECT_URI",
+];
+
+/// What the names of the cookies of a running sign-in begin with.
+pub(crate) const VERIFIER_COOKIE_PREFIX: &str = "wos-auth-verifier-";
+
+/// The name under which Next.js apps have the redirect URI.
+const REDIRECT_URI_ALIAS: &str = "NEXT_PUBLIC_WORKOS_REDIRECT_URI";
+
+const MAX_SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests;

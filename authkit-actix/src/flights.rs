@@ -1,0 +1,275 @@
+//! Work that is done once for everybody who asks for it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use aws_lc_rs::digest;
+use futures::{FutureExt as _, future::Shared};
+
+use crate::{
+    background::{Background, Task},
+    clock::Clock,
+};
+
+/// A bounded table of tasks on the background thread, one for each key.
+///
+/// Whoever asks for a key while its task runs, or for a while after it has landed, gets the same
+/// result. A task goes on when nobody waits for it any more.
+pub(crate) struct Flights<T> {
+    background: Arc<Background>,
+    clock: Arc<dyn Clock>,
+    keep_seconds: i64,
+    table: Arc<Mutex<Table<T>>>,
+}
+
+/// What a flight brought, and whether later askers get it too.
+pub(crate) enum Landing<T> {
+    /// The result serves for the time the table keeps results.
+    Keep(T),
+    /// Whoever waits gets the result; the next asker starts again.
+    Forget(T),
+}
+
+/// The SHA-256 of what a flight is for, so that the table holds no secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FlightKey([u8; 32]);
+
+impl FlightKey {
+    pub(crate) fn of(secret: &str) -> Self {
+        let mut key = [0; 32];
+        key.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+        Self(key)
+    }
+}
+
+struct Table<T> {
+    flights: HashMap<FlightKey, Flight<T>>,
+    swept_at: i64,
+}
+
+struct Flight<T> {
+    task: Shared<Task<T>>,
+    landed_at: Option<i64>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
+    pub(crate) fn new(
+        background: Arc<Background>,
+        clock: Arc<dyn Clock>,
+        keep_seconds: i64,
+    ) -> Self {
+        Self {
+            background,
+            clock,
+            keep_seconds,
+            table: Arc::new(Mutex::new(Table {
+                flights: HashMap::new(),
+                swept_at: 0,
+            })),
+        }
+    }
+
+    /// The result for a key: of the flight under way or landed, else of a new one.
+    ///
+    /// `None` when the task panicked, or when too many flights are known already.
+    pub(crate) async fn join_or_start<F>(
+        &self,
+        key: FlightKey,
+        start: impl FnOnce() -> F,
+    ) -> Option<T>
+    where
+        F: Future<Output = Landing<T>> + Send + 'static,
+    {
+        let task = self.board(key, start)?;
+        task.await
+    }
+
+    fn board<F>(&self, key: FlightKey, start: impl FnOnce() -> F) -> Option<Shared<Task<T>>>
+    where
+        F: Future<Output = Landing<T>> + Send + 'static,
+    {
+        let now = self.clock.unix_seconds();
+        let mut table = lock(&self.table);
+        table.sweep(now, self.keep_seconds);
+        if let Some(flight) = table.flights.get(&key)
+            && !flight.is_over(now, self.keep_seconds)
+        {
+            return Some(flight.task.clone());
+        }
+        if table.flights.len() >= MOST_FLIGHTS {
+            return None;
+        }
+        let runway = Runway {
+            table: Arc::downgrade(&self.table),
+            key,
+            landed_at: None,
+        };
+        let clock = Arc::clone(&self.clock);
+        let work = start();
+        let task = self
+            .background
+            .spawn(async move {
+                match work.await {
+                    Landing::Keep(result) => {
+                        runway.keep(clock.unix_seconds());
+                        result
+                    }
+                    Landing::Forget(result) => {
+                        drop(runway);
+                        result
+                    }
+                }
+            })
+            .shared();
+        let flight = Flight {
+            task: task.clone(),
+            landed_at: None,
+        };
+        table.flights.insert(key, flight);
+        Some(task)
+    }
+}
+
+/// Marks the flight as landed, or takes it out of the table, also when its task panics.
+struct Runway<T> {
+    table: Weak<Mutex<Table<T>>>,
+    key: FlightKey,
+    landed_at: Option<i64>,
+}
+
+impl<T> Runway<T> {
+    fn keep(mut self, landed_at: i64) {
+        self.landed_at = Some(landed_at);
+    }
+}
+
+impl<T> Drop for Runway<T> {
+    fn drop(&mut self) {
+        let Some(table) = self.table.upgrade() else {
+            return;
+        };
+        let mut table = lock(&table);
+        if self.landed_at.is_none() {
+            table.flights.remove(&self.key);
+        } else if let Some(flight) = table.flights.get_mut(&self.key) {
+            flight.landed_at = self.landed_at;
+        }
+    }
+}
+
+impl<T> Table<T> {
+    fn sweep(&mut self, now: i64, keep_seconds: i64) {
+        // A clock that was set back must not stop the sweeping.
+        if (0..SWEEP_SECONDS).contains(&now.saturating_sub(self.swept_at)) {
+            return;
+        }
+        self.flights
+            .retain(|_, flight| !flight.is_over(now, keep_seconds));
+        self.swept_at = now;
+    }
+}
+
+impl<T> Flight<T> {
+    fn is_over(&self, now: i64, keep_seconds: i64) -> bool {
+        self.landed_at
+            .is_some_and(|landed_at| now.saturating_sub(landed_at) > keep_seconds)
+    }
+}
+
+fn lock<T>(table: &Mutex<Table<T>>) -> MutexGuard<'_, Table<T>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T> fmt::Debug for Flights<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Flights")
+    }
+}
+
+const MOST_FLIGHTS: usize = 50_000;
+const SWEEP_SECONDS: i64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct TestClock(AtomicI64);
+
+    impl Clock for Arc<TestClock> {
+        fn unix_seconds(&self) -> i64 {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    struct Airport {
+        clock: Arc<TestClock>,
+        flights: Flights<usize>,
+        starts: Arc<AtomicUsize>,
+    }
+
+    impl Airport {
+        fn new() -> Self {
+            let clock = Arc::new(TestClock::default());
+            let background = Arc::new(Background::start().expect("a thread"));
+            Self {
+                flights: Flights::new(background, Arc::new(clock.clone()), 60),
+                clock,
+                starts: Arc::default(),
+            }
+        }
+
+        async fn ask(&self, key: &str, landing: fn(usize) -> Landing<usize>) -> Option<usize> {
+            let starts = self.starts.clone();
+            self.flights
+                .join_or_start(FlightKey::of(key), || async move {
+                    tokio::task::yield_now().await;
+                    landing(starts.fetch_add(1, Ordering::SeqCst) + 1)
+                })
+                .await
+        }
+    }
+
+    #[actix_web::test]
+    async fn everybody_gets_the_result_of_one_flight_for_as_long_as_it_is_kept() {
+        let airport = Airport::new();
+        let asked = (0..100).map(|_| airport.ask("a", Landing::Keep));
+        assert_eq!(futures::future::join_all(asked).await, vec![Some(1); 100]);
+        airport.clock.0.store(60, Ordering::SeqCst);
+        assert_eq!(airport.ask("a", Landing::Keep).await, Some(1));
+        assert_eq!(airport.ask("b", Landing::Keep).await, Some(2));
+        airport.clock.0.store(61, Ordering::SeqCst);
+        assert_eq!(airport.ask("a", Landing::Keep).await, Some(3));
+    }
+
+    #[actix_web::test]
+    async fn what_is_not_kept_starts_again() {
+        let airport = Airport::new();
+        assert_eq!(airport.ask("a", Landing::Forget).await, Some(1));
+        assert_eq!(airport.ask("a", Landing::Forget).await, Some(2));
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_nothing_and_leaves_nothing_behind() {
+        let airport = Airport::new();
+        assert_eq!(airport.ask("a", |_| panic!("on purpose")).await, None);
+        assert_eq!(airport.ask("a", Landing::Keep).await, Some(2));
+    }
+
+    #[actix_web::test]
+    async fn the_table_is_swept() {
+        let airport = Airport::new();
+        for key in ["a", "b", "c"] {
+            airport.ask(key, Landing::Keep).await;
+        }
+        airport.clock.0.store(100, Ordering::SeqCst);
+        airport.ask("d", Landing::Keep).await;
+        assert_eq!(lock(&airport.flights.table).flights.len(), 1);
+    }
+}

@@ -1,0 +1,34 @@
+//! Hosted sign-in for Actix-web: WorkOS AuthKit sessions, guards and routes.
+
+#[doc(hidden)]
+pub mod __private;
+mod access;
+mod authkit;
+mod background;
+mod clock;
+mod config;
+#[cfg(feature = "emulator")]
+pub mod emulator;
+mod flights;
+mod oauth;
+mod seal;
+mod session;
+mod token;
+mod web;
+mod workos;
+
+pub use self::{
+    access::{AuthUser, NoClaims},
+    authkit::{AuthKit, AuthKitBuilder},
+    clock::{Clock, SystemClock},
+    config::{ConfigError, ConfigProblem, SameSite},
+    oauth::ReturnTo,
+    token::{AccessTokenClaims, Actor},
+    web::{
+        extract::{Auth, AuthStatus, SignInUrl},
+        middleware::{AuthKitMiddleware, AuthKitService, ProtectBuilder},
+        routes::{AuthKitRoutes, CallbackService},
+    },
+    workos::{Client as WorkOsClient, Impersonator, User},
+};
+pub use authkit_macros::{ensure_signed_in, sign_up_path};

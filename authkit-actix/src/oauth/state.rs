@@ -1,0 +1,185 @@
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::ReturnTo;
+use crate::{
+    config::VERIFIER_COOKIE_PREFIX,
+    seal::{Purpose, SealError, Sealer},
+};
+
+/// What a sign-in carries through AuthKit and back, RFC 6749 section 4.1.1 and RFC 7636.
+///
+/// The verifier is random, so it serves as the nonce as well: no two states are alike.
+pub(crate) struct SignInState {
+    pub(crate) code_verifier: SecretString,
+    pub(crate) return_to: ReturnTo,
+    /// What the user asked for besides, to be asked again when the sign-in has to restart.
+    pub(crate) options: SignInOptions,
+    /// Unix seconds.
+    pub(crate) issued_at: i64,
+    /// The sign-in started again because its first state was too old; it does so once.
+    pub(crate) restarted: bool,
+}
+
+/// What a sign-in asks AuthKit for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignInOptions {
+    #[serde(default, skip_serializing_if = "is_sign_in")]
+    pub(crate) screen: Screen,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) organization_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login_hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invitation_token: Option<String>,
+    /// Seconds; somebody who proved their identity longer ago does so again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_age: Option<u32>,
+}
+
+/// The AuthKit page that a sign-in begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Screen {
+    /// For people who have an account.
+    #[default]
+    SignIn,
+    /// For people who have none yet.
+    SignUp,
+}
+
+/// The `state` parameter and value of the verifier cookie.
+pub(crate) struct SealedState(String);
+
+/// Why a state is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error("the state was altered, or sealed with another password")]
+    Unreadable,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StateDocument {
+    code_verifier: String,
+    return_to: String,
+    #[serde(flatten)]
+    options: SignInOptions,
+    issued_at: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    restarted: bool,
+}
+
+impl SignInState {
+    pub(crate) fn seal(&self, sealer: &Sealer) -> Result<SealedState, SealError> {
+        let document = StateDocument {
+            code_verifier: self.code_verifier.expose_secret().to_owned(),
+            return_to: self.return_to.as_str().to_owned(),
+            options: self.options.clone(),
+            issued_at: self.issued_at,
+            restarted: self.restarted,
+        };
+        let json = serde_json::to_vec(&document).map_err(|_| SealError::Malformed)?;
+        sealer.seal(Purpose::SignInState, &json).map(SealedState)
+    }
+
+    /// Opens a state of whatever age.
+    pub(crate) fn open(sealed: &str, sealer: &Sealer) -> Result<Self, StateError> {
+        let opened = sealer
+            .open(Purpose::SignInState, sealed)
+            .map_err(|_| StateError::Unreadable)?;
+        let document: StateDocument =
+            serde_json::from_slice(&opened.plaintext).map_err(|_| StateError::Unreadable)?;
+        Ok(Self {
+            code_verifier: document.code_verifier.into(),
+            return_to: ReturnTo::parse_or_root(&document.return_to),
+            options: document.options,
+            issued_at: document.issued_at,
+            restarted: document.restarted,
+        })
+    }
+
+    pub(crate) fn is_too_old(&self, now: i64) -> bool {
+        now.saturating_sub(self.issued_at) > STATE_LIFETIME
+    }
+}
+
+impl SealedState {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The cookie that binds a state to the browser which started the sign-in; one for each flow, so
+/// that tabs do not disturb each other.
+pub(crate) fn verifier_cookie_name(sealed_state: &str) -> String {
+    // 32-bit FNV-1a, as the other AuthKit libraries name it.
+    let hash = sealed_state.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{VERIFIER_COOKIE_PREFIX}{hash:08x}")
+}
+
+fn is_sign_in(screen: &Screen) -> bool {
+    *screen == Screen::SignIn
+}
+
+/// Seconds between the start of a sign-in and its callback.
+pub(crate) const STATE_LIFETIME: i64 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer() -> Sealer {
+        Sealer::new(&[SecretString::from("a password of more than 32 characters")])
+    }
+
+    fn state() -> SignInState {
+        SignInState {
+            code_verifier: "verifier".into(),
+            return_to: ReturnTo::parse_or_root("/account?tab=1"),
+            options: SignInOptions {
+                screen: Screen::SignUp,
+                max_age: Some(0),
+                ..SignInOptions::default()
+            },
+            issued_at: 1000,
+            restarted: true,
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_as_it_was() {
+        let sealed = state().seal(&sealer()).expect("a state is small");
+        let opened = SignInState::open(sealed.as_str(), &sealer()).expect("our own");
+        assert_eq!(opened.code_verifier.expose_secret(), "verifier");
+        assert_eq!(opened.return_to, state().return_to);
+        assert_eq!(opened.options, state().options);
+        assert!(opened.restarted);
+    }
+
+    #[test]
+    fn a_state_lives_ten_minutes() {
+        assert!(!state().is_too_old(1600));
+        assert!(state().is_too_old(1601));
+    }
+
+    #[test]
+    fn what_was_sealed_for_another_purpose_is_no_state() {
+        let sealed = sealer().seal(Purpose::Session, b"{}").expect("small");
+        assert!(SignInState::open(&sealed, &sealer()).is_err());
+    }
+
+    #[test]
+    fn the_cookie_is_named_as_other_authkit_libraries_name_it() {
+        for (state, hash) in [
+            ("", "811c9dc5"),
+            ("any-string-at-all", "ce74c527"),
+            ("sealed-state", "8af5c0b9"),
+        ] {
+            assert_eq!(
+                verifier_cookie_name(state),
+                format!("wos-auth-verifier-{hash}")
+            );
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Sealed values: bytes in, a cookie-safe string out, and back only with the same key and purpose.
+
+mod chacha;
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Seals and opens values under a ring of passwords.
+///
+/// The keys are derived once, at construction. The first password seals; all of them open.
+pub(crate) struct Sealer {
+    /// Newest first; within an entry one key per [`Purpose`].
+    ring: Vec<[chacha::Key; PURPOSES.len()]>,
+}
+
+/// What a sealed value is for. A value of one purpose never opens as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The session cookie.
+    Session,
+    /// The `state` parameter and its verifier cookie.
+    SignInState,
+    /// A sign-in that waits for the choice of an organization.
+    PendingAuthentication,
+}
+
+/// What was inside a sealed value.
+pub(crate) struct Opened {
+    pub(crate) plaintext: Vec<u8>,
+    /// An older password opened it: the value should be sealed again.
+    pub(crate) with_previous_password: bool,
+}
+
+/// Why a value could not be sealed or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SealError {
+    #[error("the value is larger than {MAX_SEALED_LENGTH} bytes")]
+    TooLarge,
+    #[error("the value is not in the format of a sealed value")]
+    Malformed,
+    #[error("the value was altered, or sealed with another password or for another purpose")]
+    Refused,
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+}
+
+impl Sealer {
+    /// Derives the keys of `passwords`, the newest of which comes first.
+    pub(crate) fn new(passwords: &[SecretString]) -> Self {
+        let ring = passwords
+            .iter()
+            .map(|password| {
+                let password = password.expose_secret().as_bytes();
+                PURPOSES.map(|purpose| chacha::Key::derive(password, purpose.label()))
+            })
+            .collect();
+        Self { ring }
+    }
+
+    /// Seals `plaintext` with the newest password.
+    pub(crate) fn seal(&self, purpose: Purpose, plaintext: &[u8]) -> Result<String, SealError> {
+        if plaintext.len() > MAX_SEALED_LENGTH {
+            return Err(SealError::TooLarge);
+        }
+        let newest = self.ring.first().ok_or(SealError::Refused)?;
+        let sealed = newest[purpose as usize].seal(purpose.label(), plaintext)?;
+        if sealed.len() > MAX_SEALED_LENGTH {
+            return Err(SealError::TooLarge);
+        }
+        Ok(sealed)
+    }
+
+    /// Opens a value that [`seal`](Self::seal) made for the same purpose, with any of the
+    /// passwords.
+    pub(crate) fn open(&self, purpose: Purpose, sealed: &str) -> Result<Opened, SealError> {
+        if sealed.len() > MAX_SEALED_LENGTH {
+            return Err(SealError::TooLarge);
+        }
+        let envelope = chacha::Envelope::decode(sealed)?;
+        self.ring
+            .iter()
+            .enumerate()
+            .find_map(|(age, keys)| {
+                let plaintext = keys[purpose as usize].open(purpose.label(), &envelope)?;
+                Some(Opened {
+                    plaintext,
+                    with_previous_password: age > 0,
+                })
+            })
+            .ok_or(SealError::Refused)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("passwords", &self.ring.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Purpose {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::SignInState => "sign-in-state",
+            Self::PendingAuthentication => "pending-authentication",
+        }
+    }
+}
+
+/// In the order of their discriminants, which index the keys of a password.
+const PURPOSES: [Purpose; 3] = [
+    Purpose::Session,
+    Purpose::SignInState,
+    Purpose::PendingAuthentication,
+];
+
+/// A bound on the work that a stranger's value can cause.
+const MAX_SEALED_LENGTH: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The session of a signed-in user: how its cookie is opened, and how it is kept alive.
+
+mod begin;
+mod open;
+mod refresh;
+mod resolve;
+
+use std::{fmt, sync::Arc};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::{
+    begin::{CodeExchange, ExchangeError, Exchanges},
+    open::{Sessions, Step, Unsettled},
+    refresh::RefreshSettings,
+};
+use crate::{
+    token::AccessTokenClaims,
+    workos::{Authentication, Impersonator, User},
+};
+
+/// What the session cookie holds, sealed.
+#[derive(Deserialize)]
+pub(crate) struct Session {
+    pub(crate) access_token: SecretString,
+    pub(crate) refresh_token: SecretString,
+    pub(crate) user: User,
+    #[serde(default)]
+    pub(crate) impersonator: Option<Impersonator>,
+    #[serde(default)]
+    pub(crate) authentication_method: Option<String>,
+    /// When the user was last sent to sign in again for a route with `max_age`, in Unix seconds.
+    #[serde(default)]
+    pub(crate) reauthenticated_at: Option<i64>,
+}
+
+/// [`Session`] as it is written: the one place that exposes its secrets to serde.
+#[derive(Serialize)]
+struct SessionDocument<'a> {
+    access_token: &'a str,
+    refresh_token: &'a str,
+    user: &'a User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impersonator: Option<&'a Impersonator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication_method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reauthenticated_at: Option<i64>,
+}
+
+/// A session whose access token is verified and for its user.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) session: Arc<Session>,
+    pub(crate) claims: AccessTokenClaims,
+}
+
+/// What is known about the sender of a request, and what its cookie should become.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolution {
+    pub(crate) outcome: Outcome,
+    pub(crate) cookie: CookieChange,
+}
+
+/// The three outcomes; only [`SignedOut`](Outcome::SignedOut) may remove a cookie.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    SignedIn(Arc<SignedIn>),
+    /// With the organization that the next sign-in should be for, where WorkOS asked for a step there.
+    SignedOut {
+        organization_id: Option<String>,
+    },
+    /// Keys or WorkOS out of reach, or clocks apart; worth another try after so many seconds.
+    CannotTell {
+        retry_after: u64,
+    },
+}
+
+/// What happens to the session cookie with the response.
+#[derive(Clone, Debug)]
+pub(crate) enum CookieChange {
+    Keep,
+    Set(Arc<str>),
+    Clear,
+}
+
+impl Session {
+    /// The session that an answer of WorkOS begins or continues.
+    pub(crate) fn from_authentication(answer: Authentication, previous: Option<&Session>) -> Self {
+        Self {
+            access_token: answer.access_token,
+            refresh_token: answer.refresh_token,
+            user: answer.user,
+            impersonator: answer
+                .impersonator
+                .or_else(|| previous?.impersonator.clone()),
+            authentication_method: answer
+                .authentication_method
+                .or_else(|| previous?.authentication_method.clone()),
+            reauthenticated_at: previous.and_then(|previous| previous.reauthenticated_at),
+        }
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        let document = SessionDocument {
+            access_token: self.access_token.expose_secret(),
+            refresh_token: self.refresh_token.expose_secret(),
+            user: &self.user,
+            impersonator: self.impersonator.as_ref(),
+            authentication_method: self.authentication_method.as_deref(),
+            reauthenticated_at: self.reauthenticated_at,
+        };
+        serde_json::to_vec(&document).expect("strings, numbers and maps with string keys are JSON")
+    }
+}
+
+impl Resolution {
+    pub(crate) fn signed_out(cookie: CookieChange) -> Self {
+        Self {
+            outcome: Outcome::SignedOut {
+                organization_id: None,
+            },
+            cookie,
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! From the sealed value of a cookie to the next step, without waiting for anything.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, Once},
+};
+
+use secrecy::ExposeSecret as _;
+use tracing::{debug, warn};
+
+use super::{
+    CookieChange, Outcome, Resolution, Session, SignedIn,
+    refresh::{RefreshSettings, Refreshes},
+};
+use crate::{
+    clock::Clock,
+    seal::{Purpose, SealError, Sealer},
+    token::{AccessTokenClaims, Check, KeysUnavailable, Tokens, Verdict},
+};
+
+/// Opens, verifies and refreshes sessions; one for the process.
+pub(crate) struct Sessions {
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) refreshes: Refreshes,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A session that came out of its seal or from WorkOS, with what its cookie should become if
+/// nothing else changes.
+pub(super) struct Opened {
+    pub(super) session: Arc<Session>,
+    pub(super) cookie: CookieChange,
+    /// It came from a refresh just now: not to be refreshed again before it expires.
+    pub(super) is_successor: bool,
+}
+
+/// What [`Sessions::open`] leaves to do.
+pub(crate) enum Step {
+    Done(Resolution),
+    /// The keys to verify the token with, or its successor, have to be fetched.
+    Waits(Unsettled),
+}
+
+/// A session that cannot be judged without a call to WorkOS.
+pub(crate) struct Unsettled {
+    pub(super) opened: Opened,
+    pub(super) needs: Need,
+}
+
+pub(super) enum Need {
+    Keys,
+    /// With the verified claims of the token that has expired or is about to.
+    Refresh(AccessTokenClaims),
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        sealer: Arc<Sealer>,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        refresh: RefreshSettings,
+    ) -> Self {
+        Self {
+            refreshes: Refreshes::new(
+                Arc::clone(&sealer),
+                Arc::clone(&tokens),
+                Arc::clone(&clock),
+                refresh,
+            ),
+            sealer,
+            tokens,
+            clock,
+        }
+    }
+
+    /// Opens the one of the cookie's values that opens.
+    ///
+    /// Nothing is believed of several that open: one of them may have been planted.
+    pub(crate) fn open(&self, candidates: &[Cow<'_, str>]) -> Step {
+        let mut opened = candidates.iter().filter_map(|sealed| self.unseal(sealed));
+        let Some((session, with_previous_password)) = opened.next() else {
+            warn!("a session cookie that does not open was refused");
+            return Step::Done(Resolution::signed_out(CookieChange::Clear));
+        };
+        if opened.next().is_some() {
+            warn!("several session cookies that open were refused");
+            return Step::Done(Resolution::signed_out(CookieChange::Clear));
+        }
+        let cookie = if with_previous_password || candidates.len() > 1 {
+            self.seal(&session)
+                .map_or(CookieChange::Keep, CookieChange::Set)
+        } else {
+            CookieChange::Keep
+        };
+        self.check(Opened {
+            session: Arc::new(session),
+            cookie,
+            is_successor: false,
+        })
+    }
+
+    /// The claims of a session cookie whose token is genuine, expired or not: for signing out.
+    pub(crate) async fn genuine_claims(
+        &self,
+        candidates: &[Cow<'_, str>],
+    ) -> Option<AccessTokenClaims> {
+        for sealed in candidates {
+            if let Some((session, _)) = self.unseal(sealed) {
+                let token = session.access_token.expose_secret();
+                if let Ok(Verdict::Valid(claims) | Verdict::Expired(claims)) =
+                    self.tokens.settle(token).await
+                {
+                    return Some(claims);
+                }
+            }
+        }
+        None
+    }
+
+    /// Seals a session for its cookie.
+    pub(crate) fn seal(&self, session: &Session) -> Result<Arc<str>, SealError> {
+        Ok(self
+            .sealer
+            .seal(Purpose::Session, &session.to_json())?
+            .into())
+    }
+
+    pub(super) fn check(&self, opened: Opened) -> Step {
+        match self
+            .tokens
+            .check(opened.session.access_token.expose_secret())
+        {
+            Check::Done(verdict) => self.judge(opened, Ok(verdict)),
+            Check::NeedsKeys => Step::Waits(Unsettled {
+                opened,
+                needs: Need::Keys,
+            }),
+        }
+    }
+
+    /// What a verdict on its access token means for a session.
+    pub(super) fn judge(&self, opened: Opened, verdict: Result<Verdict, KeysUnavailable>) -> Step {
+        let (claims, expired) = match verdict {
+            Ok(Verdict::Valid(claims)) => (claims, false),
+            Ok(Verdict::Expired(claims)) => (claims, true),
+            Ok(Verdict::NotYetValid(_)) => {
+                static WARNED: Once = Once::new();
+                WARNED.call_once(|| {
+                    warn!("a session's token is from the future: check this machine's clock");
+                });
+                return Step::Done(Resolution {
+                    outcome: Outcome::CannotTell {
+                        retry_after: CLOCKS_APART_RETRY,
+                    },
+                    cookie: opened.cookie,
+                });
+            }
+            Err(KeysUnavailable { retry_after }) => {
+                return Step::Done(Resolution {
+                    outcome: Outcome::CannotTell { retry_after },
+                    cookie: opened.cookie,
+                });
+            }
+            Ok(Verdict::Forged(error)) => {
+                warn!(%error, "a session with a forged access token was refused");
+                return Step::Done(Resolution::signed_out(CookieChange::Clear));
+            }
+        };
+        if claims.sub != opened.session.user.id {
+            warn!("a session whose access token is another user's was refused");
+            return Step::Done(Resolution::signed_out(CookieChange::Clear));
+        }
+        if expired || (!opened.is_successor && self.refreshes.is_due(&claims)) {
+            debug!(session_id = %claims.sid, expired, "the access token is due for a refresh");
+            return Step::Waits(Unsettled {
+                opened,
+                needs: Need::Refresh(claims),
+            });
+        }
+        Step::Done(opened.signed_in(claims))
+    }
+
+    fn unseal(&self, sealed: &str) -> Option<(Session, bool)> {
+        let opened = self.sealer.open(Purpose::Session, sealed).ok()?;
+        let session = serde_json::from_slice(&opened.plaintext).ok()?;
+        Some((session, opened.with_previous_password))
+    }
+}
+
+impl Opened {
+    pub(super) fn signed_in(self, claims: AccessTokenClaims) -> Resolution {
+        Resolution {
+            outcome: Outcome::SignedIn(Arc::new(SignedIn {
+                session: self.session,
+                claims,
+            })),
+            cookie: self.cookie,
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+/// Seconds after which clocks that are apart are worth another look.
+const CLOCKS_APART_RETRY: u64 = 30;

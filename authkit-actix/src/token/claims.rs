@@ -1,0 +1,81 @@
+use serde::{Deserialize, Deserializer, de};
+
+/// The claims of a verified WorkOS access token.
+///
+/// Claims that WorkOS leaves out or sends as `null` are `None` or empty, and claims of a JWT
+/// template are ignored here: name a type of your own, as in `AuthUser<Plan>`, to read those. All
+/// times are seconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct AccessTokenClaims {
+    /// The id of the user (`user_…`); never empty.
+    pub sub: String,
+    /// The id of the WorkOS session (`session_…`); never empty, the same after every refresh.
+    pub sid: String,
+    /// When the token was issued.
+    #[serde(deserialize_with = "numeric_date")]
+    pub iat: i64,
+    /// When the token expires.
+    #[serde(deserialize_with = "numeric_date")]
+    pub exp: i64,
+    /// Who issued the token, `https://api.workos.com/…` or a custom domain.
+    pub iss: Option<String>,
+    /// The id of the token itself.
+    pub jti: Option<String>,
+    /// The WorkOS client that the token was made for.
+    pub client_id: Option<String>,
+    /// When the user last proved who they are; `None` also where the claim is malformed, so that it
+    /// never counts as recent.
+    #[serde(default, deserialize_with = "numeric_date_or_none")]
+    pub auth_time: Option<i64>,
+    /// The organization that the session is signed in to (`org_…`).
+    pub org_id: Option<String>,
+    /// The user's role in that organization.
+    pub role: Option<String>,
+    /// All of the user's roles in that organization, where there can be several.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub roles: Vec<String>,
+    /// What the roles permit.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub permissions: Vec<String>,
+    /// What the organization has paid for.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub entitlements: Vec<String>,
+    /// The feature flags that are on for the user.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub feature_flags: Vec<String>,
+    /// Who acts as the user while they are impersonated, RFC 8693 section 4.1.
+    pub act: Option<Actor>,
+}
+
+/// The person who impersonates the user.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Actor {
+    /// Their email address.
+    pub sub: String,
+}
+
+/// Reads an RFC 7519 NumericDate, narrowed to whole seconds from 1970 to 9999: a later one is a
+/// mistake or an attack, milliseconds for instance.
+pub(super) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let seconds = i64::deserialize(deserializer)?;
+    if (0..=END_OF_9999).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(de::Error::custom("not a time in seconds"))
+    }
+}
+
+fn numeric_date_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(numeric_date(value).ok())
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+const END_OF_9999: i64 = 253_402_300_799;

@@ -1,0 +1,298 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, crypto::aws_lc};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IgnoredAny},
+};
+
+use super::{
+    claims::{AccessTokenClaims, numeric_date},
+    jwks::KeySet,
+};
+
+/// Decides whether an access token is genuine and, apart from that, whether its time is now.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    client_id: String,
+    issuer: Option<String>,
+    audience: Option<String>,
+    leeway_seconds: i64,
+}
+
+/// What a token turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Genuine, and its time is now: up to and including `exp` plus the leeway.
+    Valid(AccessTokenClaims),
+    /// Genuine, and `now` is past `exp` plus the leeway.
+    Expired(AccessTokenClaims),
+    /// Genuine, but its `iat` or `nbf` is past `now` plus the leeway: the clocks are apart.
+    NotYetValid(AccessTokenClaims),
+    /// Not a token that WorkOS made for this client.
+    Forged(TokenError),
+}
+
+/// The token names a key that the key set does not have, so nothing is known about it yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownKey {
+    /// The **unverified** `iat`, good for nothing but [`UnknownKey::newer_than`].
+    issued_at: Option<i64>,
+}
+
+/// Why an access token was refused; says nothing of the token's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// Not a signed JWT (three base64url parts, the first one a JOSE header), or longer than 16 kB.
+    #[error("the access token is not a well-formed JWT")]
+    Malformed,
+    /// Signed with anything but RS256, or not at all.
+    #[error("the access token is not signed with RS256")]
+    Algorithm,
+    /// The header demands an extension with `crit`, RFC 7515 section 4.1.11.
+    #[error("the access token demands a header extension that is not supported")]
+    CriticalExtension,
+    /// The header names no key.
+    #[error("the access token does not name its signing key")]
+    MissingKeyId,
+    /// WorkOS does not publish the key that the header names.
+    #[error("the access token names a signing key that WorkOS does not publish")]
+    UnknownKey,
+    /// The signature is not the named key's.
+    #[error("the signature of the access token is wrong")]
+    Signature,
+    /// Rightly signed, but a required claim is missing or empty, or a claim has the wrong type: a
+    /// JWT template may be to blame.
+    #[error("a claim of the access token is missing or has the wrong type")]
+    Claims,
+    /// Rightly signed, but for another WorkOS client.
+    #[error("the access token was made for another client")]
+    Client,
+    /// Rightly signed, but not by the configured issuer.
+    #[error("the access token does not come from the configured issuer")]
+    Issuer,
+    /// Rightly signed, but not for the configured audience.
+    #[error("the access token was made for another audience")]
+    Audience,
+}
+
+impl Verifier {
+    pub(crate) fn new(
+        client_id: &str,
+        issuer: Option<String>,
+        audience: Option<String>,
+        leeway_seconds: i64,
+    ) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            issuer,
+            audience,
+            leeway_seconds,
+        }
+    }
+
+    /// Checks header, algorithm, signature and claims, in this order: no claim is looked at before
+    /// the signature holds.
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        keys: Option<&KeySet>,
+        now: i64,
+    ) -> Result<Verdict, UnknownKey> {
+        let (parts, kid) = match read_header(token) {
+            Ok(read) => read,
+            Err(error) => return Ok(Verdict::Forged(error)),
+        };
+        let candidates: Vec<_> = keys.into_iter().flat_map(|keys| keys.named(&kid)).collect();
+        if candidates.is_empty() {
+            return Err(UnknownKey {
+                issued_at: unverified_issue_time(&parts),
+            });
+        }
+        if !candidates.iter().any(|key| is_signed_by(key, &parts)) {
+            return Ok(Verdict::Forged(TokenError::Signature));
+        }
+        Ok(self
+            .judge_claims(&parts, now)
+            .unwrap_or_else(Verdict::Forged))
+    }
+
+    pub(super) fn leeway_seconds(&self) -> i64 {
+        self.leeway_seconds
+    }
+
+    fn judge_claims(&self, parts: &Parts<'_>, now: i64) -> Result<Verdict, TokenError> {
+        let payload = decode(parts.payload)?;
+        let claims: AccessTokenClaims =
+            serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
+        let limits: Limits = serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
+
+        if claims.sub.is_empty() || claims.sid.is_empty() {
+            return Err(TokenError::Claims);
+        }
+        if claims
+            .client_id
+            .as_ref()
+            .is_some_and(|id| *id != self.client_id)
+        {
+            return Err(TokenError::Client);
+        }
+        if self.issuer.is_some() && claims.iss != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if let Some(ours) = &self.audience
+            && !limits.aud.is_some_and(|audience| audience.names(ours))
+        {
+            return Err(TokenError::Audience);
+        }
+
+        let starts = claims.iat.max(limits.nbf.unwrap_or(claims.iat));
+        Ok(if starts > now.saturating_add(self.leeway_seconds) {
+            Verdict::NotYetValid(claims)
+        } else if now > claims.exp.saturating_add(self.leeway_seconds) {
+            Verdict::Expired(claims)
+        } else {
+            Verdict::Valid(claims)
+        })
+    }
+}
+
+impl UnknownKey {
+    /// Whether the token claims to be issued after `time`, by clocks that may be `leeway_seconds`
+    /// apart.
+    pub(super) fn newer_than(&self, time: i64, leeway_seconds: i64) -> bool {
+        self.issued_at
+            .is_some_and(|issued_at| issued_at.saturating_add(leeway_seconds) > time)
+    }
+}
+
+/// Reads claims of the application's own from a token that **was verified before**; this function
+/// verifies nothing.
+pub(crate) fn custom_claims<C: DeserializeOwned>(
+    verified_token: &str,
+) -> Result<C, serde_json::Error> {
+    let payload = Parts::of(verified_token)
+        .and_then(|parts| decode(parts.payload))
+        .map_err(serde_json::Error::custom)?;
+    serde_json::from_slice(&payload)
+}
+
+/// The JWS compact serialization, RFC 7515 section 7.1.
+struct Parts<'a> {
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    /// Header and payload as received.
+    signed: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        if payload.contains('.') {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Self {
+            header,
+            payload,
+            signature,
+            signed,
+        })
+    }
+}
+
+/// The members that matter. `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice and are
+/// not even read.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "is_present")]
+    crit: bool,
+}
+
+/// The claims that restrict a token and are of no interest afterwards.
+#[derive(Deserialize)]
+struct Limits {
+    #[serde(default, deserialize_with = "some_numeric_date")]
+    nbf: Option<i64>,
+    aud: Option<Audience>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn names(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(several) => several.iter().any(|one| one == audience),
+        }
+    }
+}
+
+/// Returns the parts and the `kid`, if this library would accept a token with such a header at all.
+fn read_header(token: &str) -> Result<(Parts<'_>, String), TokenError> {
+    let parts = Parts::of(token)?;
+    let header: Header =
+        serde_json::from_slice(&decode(parts.header)?).map_err(|_| TokenError::Malformed)?;
+    if header.alg != "RS256" {
+        return Err(TokenError::Algorithm);
+    }
+    if header.crit {
+        return Err(TokenError::CriticalExtension);
+    }
+    match header.kid {
+        Some(kid) if !kid.is_empty() => Ok((parts, kid)),
+        _ => Err(TokenError::MissingKeyId),
+    }
+}
+
+fn is_signed_by(key: &jsonwebtoken::DecodingKey, parts: &Parts<'_>) -> bool {
+    // Named outright: the crate's own choice of a backend panics once some other dependency turns a
+    // second one on.
+    let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&Algorithm::RS256, key);
+    match (verifier, decode(parts.signature)) {
+        (Ok(verifier), Ok(signature)) => {
+            verifier.verify(parts.signed.as_bytes(), &signature).is_ok()
+        }
+        _ => false,
+    }
+}
+
+fn unverified_issue_time(parts: &Parts<'_>) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Issued {
+        #[serde(deserialize_with = "numeric_date")]
+        iat: i64,
+    }
+    let payload = decode(parts.payload).ok()?;
+    serde_json::from_slice::<Issued>(&payload)
+        .ok()
+        .map(|issued| issued.iat)
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| TokenError::Malformed)
+}
+
+/// Unlike `Option`, sees a `null` too.
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// Unlike `Option`, refuses a `null`.
+fn some_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    numeric_date(deserializer).map(Some)
+}
+
+const MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -1,0 +1,184 @@
+//! Sends the browser to AuthKit.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method, StatusCode,
+        header::{COOKIE, LOCATION, REFERER, SET_COOKIE},
+    },
+};
+use tracing::error;
+
+use super::{
+    cache_control::CachePolicy,
+    negotiate::header,
+    rejection,
+    set_cookie::{self, cookie_pairs},
+};
+use crate::{
+    authkit::AuthKit,
+    config::VERIFIER_COOKIE_PREFIX,
+    oauth::{ReturnTo, Screen, SealedState, SignInOptions, SignInState, verifier_cookie_name},
+    workos::{AuthorizationRequest, code_challenge, code_verifier},
+};
+
+/// A sign-in that is about to start.
+pub(super) struct SignIn {
+    pub(super) return_to: ReturnTo,
+    pub(super) options: SignInOptions,
+    pub(super) restarted: bool,
+}
+
+impl SignIn {
+    /// A sign-in that comes back to the page which was asked for, or which a form was sent from.
+    pub(super) fn for_request(
+        authkit: &AuthKit,
+        request: &HttpRequest,
+        options: SignInOptions,
+    ) -> Self {
+        let return_to = if request.method() == Method::GET {
+            request
+                .uri()
+                .path_and_query()
+                .map(|path| ReturnTo::parse_or_root(path.as_str()))
+        } else {
+            same_origin_path(authkit, header(request.headers(), REFERER.as_str()))
+        };
+        Self {
+            return_to: return_to.unwrap_or_else(ReturnTo::root),
+            options,
+            restarted: false,
+        }
+    }
+
+    /// The response that sends the browser to AuthKit: `302`, after a form `303`.
+    ///
+    /// The verifier cookie that it sets binds the sign-in to this browser, RFC 9700 section 4.7.
+    pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        let inner = &authkit.inner;
+        let now = inner.clock.unix_seconds();
+        let Ok(code_verifier) = code_verifier() else {
+            error!("the operating system gave no random bytes: nobody can sign in");
+            return rejection::unavailable(request, RETRY_AFTER);
+        };
+        let code_challenge = code_challenge(&code_verifier);
+        let mut state = SignInState {
+            code_verifier,
+            return_to: self.return_to,
+            options: self.options,
+            issued_at: now,
+            restarted: self.restarted,
+        };
+        let mut sealed = state.seal(&inner.sealer);
+        if !sealed.as_ref().is_ok_and(fits_a_cookie) {
+            // A hint of the user's is worth less than a sign-in that works.
+            state.return_to = ReturnTo::root();
+            state.options.login_hint = None;
+            sealed = state.seal(&inner.sealer);
+        }
+        let url = sealed.as_ref().ok().and_then(|sealed| {
+            let options = &state.options;
+            let url = inner.workos.authorization_url(AuthorizationRequest {
+                redirect_uri: inner.config.redirect_uri.as_str(),
+                state: sealed.as_str(),
+                code_challenge,
+                sign_up: options.screen == Screen::SignUp,
+                organization_id: options.organization_id.as_deref(),
+                login_hint: options.login_hint.as_deref(),
+                invitation_token: options.invitation_token.as_deref(),
+                max_age: options.max_age,
+            });
+            url.ok()
+        });
+        let (Ok(sealed), Some(url)) = (sealed, url) else {
+            error!("a sign-in could not be started");
+            return rejection::unavailable(request, RETRY_AFTER);
+        };
+        let status = if request.method() == Method::GET {
+            StatusCode::FOUND
+        } else {
+            StatusCode::SEE_OTHER
+        };
+        let mut response = HttpResponse::build(status);
+        response.insert_header((LOCATION, url));
+        let cookie = &inner.config.cookie;
+        for name in superseded(authkit, request, &sealed) {
+            response.append_header((SET_COOKIE, set_cookie::verifier_removal(cookie, &name)));
+        }
+        response.append_header((
+            SET_COOKIE,
+            set_cookie::verifier_cookie(
+                cookie,
+                &verifier_cookie_name(sealed.as_str()),
+                sealed.as_str(),
+            ),
+        ));
+        let mut response = response.finish();
+        CachePolicy::private(request.headers()).apply(response.headers_mut());
+        response
+    }
+}
+
+/// The path of an address on the application's own origin.
+pub(super) fn same_origin_path(authkit: &AuthKit, address: Option<&str>) -> Option<ReturnTo> {
+    let rest = address?.strip_prefix(authkit.inner.config.base_url.as_str())?;
+    ReturnTo::parse(rest)
+}
+
+/// Our verifier cookies that have to go so that few remain: the oldest, and those of other people's
+/// making stay.
+fn superseded(authkit: &AuthKit, request: &HttpRequest, sealed: &SealedState) -> Vec<String> {
+    let mut ours: Vec<_> = verifier_cookies(authkit, request).collect();
+    ours.sort_by_key(|pending| std::cmp::Reverse(pending.issued_at));
+    let mut bytes = cookie_bytes(sealed.as_str());
+    let mut kept = 1;
+    ours.into_iter()
+        .filter_map(|pending| {
+            bytes += pending.bytes;
+            kept += 1;
+            (kept > MOST_PENDING || bytes > MOST_PENDING_BYTES).then_some(pending.name)
+        })
+        .collect()
+}
+
+/// A sign-in that was started in this browser and has not come back.
+pub(super) struct Pending {
+    pub(super) name: String,
+    issued_at: i64,
+    bytes: usize,
+}
+
+/// The verifier cookies of a request that this application sealed.
+pub(super) fn verifier_cookies<'a>(
+    authkit: &'a AuthKit,
+    request: &'a HttpRequest,
+) -> impl Iterator<Item = Pending> + 'a {
+    request
+        .headers()
+        .get_all(COOKIE)
+        .flat_map(cookie_pairs)
+        .filter(|(name, _)| name.starts_with(VERIFIER_COOKIE_PREFIX))
+        .filter_map(|(name, value)| {
+            let state = SignInState::open(value, &authkit.inner.sealer).ok()?;
+            Some(Pending {
+                name: name.to_owned(),
+                issued_at: state.issued_at,
+                bytes: cookie_bytes(value),
+            })
+        })
+}
+
+fn fits_a_cookie(sealed: &SealedState) -> bool {
+    cookie_bytes(sealed.as_str()) <= LARGEST_COOKIE
+}
+
+fn cookie_bytes(value: &str) -> usize {
+    VERIFIER_COOKIE_PREFIX.len() + HASH_DIGITS + value.len()
+}
+
+/// RFC 6265bis section 5.7: the name and value together.
+const LARGEST_COOKIE: usize = 4096;
+const HASH_DIGITS: usize = 8;
+const MOST_PENDING: usize = 5;
+const MOST_PENDING_BYTES: usize = 4096;
+const RETRY_AFTER: u64 = 5;

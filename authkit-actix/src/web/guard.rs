@@ -1,0 +1,99 @@
+//! What the attribute macros wrap around a handler's parameters.
+
+use std::{future::ready, marker::PhantomData};
+
+use actix_web::{Error, FromRequest, HttpRequest, dev::Payload};
+use futures::{
+    FutureExt as _,
+    future::{Either, LocalBoxFuture, Map},
+};
+
+use super::{
+    rejection::{Rejection, missing_middleware},
+    request_session::RequestSession,
+};
+use crate::{
+    access::{Decision, Rule},
+    session::{Outcome, Resolution},
+};
+
+/// A rule as a type: the macros write one for each handler.
+pub trait Guard: 'static {
+    /// What the handler asks for.
+    const RULE: Rule;
+}
+
+/// A handler's parameters behind a [`Guard`].
+///
+/// Actix polls all extractors of a handler in turn, so a guard among them would not keep a
+/// stranger's malformed body from being answered first. This one extracts nothing before it passes.
+#[derive(Debug)]
+pub struct Guarded<G, T>(pub T, pub PhantomData<fn() -> G>);
+
+type Extracted<G, T> = Result<Guarded<G, T>, Error>;
+
+impl<G: Guard, T: FromRequest + 'static> FromRequest for Guarded<G, T> {
+    type Error = Error;
+    /// The parameters' own future on the hot path, boxed where WorkOS has to be asked.
+    type Future = Either<
+        Map<T::Future, fn(Result<T, T::Error>) -> Extracted<G, T>>,
+        LocalBoxFuture<'static, Extracted<G, T>>,
+    >;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let Some(session) = RequestSession::of(request) else {
+            let error = missing_middleware(request, "#[ensure_signed_in]");
+            return Either::Right(Box::pin(ready(Err(error))));
+        };
+        if let Some(resolution) = session.resolution_now() {
+            return match refusal(&G::RULE, &session, request, resolution) {
+                Some(error) => Either::Right(Box::pin(ready(Err(error)))),
+                None => Either::Left(T::from_request(request, payload).map(guarded)),
+            };
+        }
+        let request = request.clone();
+        let mut payload = payload.take();
+        Either::Right(Box::pin(async move {
+            let resolution = session.resolution().await;
+            match refusal(&G::RULE, &session, &request, resolution) {
+                Some(error) => Err(error),
+                None => guarded(T::from_request(&request, &mut payload).await),
+            }
+        }))
+    }
+}
+
+fn guarded<G, T, E: Into<Error>>(parameters: Result<T, E>) -> Extracted<G, T> {
+    match parameters {
+        Ok(parameters) => Ok(Guarded(parameters, PhantomData)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a request may not pass, if it may not.
+fn refusal(
+    rule: &Rule,
+    session: &RequestSession,
+    request: &HttpRequest,
+    resolution: Resolution,
+) -> Option<Error> {
+    let authkit = session.authkit();
+    let rejection = match resolution.outcome {
+        Outcome::SignedIn(signed_in) => {
+            match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
+                Decision::Pass => return None,
+                Decision::Forbidden => Rejection::Forbidden,
+                Decision::Stale { max_age } => Rejection::Stale { max_age },
+                Decision::StaleForGood => Rejection::StaleForGood {
+                    max_age: rule.max_age,
+                },
+            }
+        }
+        Outcome::SignedOut { organization_id } => Rejection::SignedOut {
+            screen: rule.screen,
+            organization_id,
+        },
+        Outcome::CannotTell { retry_after } => Rejection::CannotTell { retry_after },
+    };
+    Some(rejection.error(authkit, request))
+}

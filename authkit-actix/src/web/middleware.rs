@@ -1,0 +1,281 @@
+use std::{
+    future::{Ready, poll_fn, ready},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
+
+use actix_web::{
+    Error, HttpMessage as _,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+};
+use futures::future::LocalBoxFuture;
+
+use super::{
+    negotiate::is_cors_preflight,
+    path_pattern::{PathPatterns, is_ambiguous},
+    rejection::{self, Rejection},
+    request_session::{Effects, RequestSession},
+};
+use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
+
+/// The middleware that gives an application its sessions.
+///
+/// It finds the session cookie, opens it when something asks for the session, refreshes it when its
+/// access token runs out, and writes what became of it to every response, error responses included.
+/// Routes that never ask pay for one look at a header.
+///
+/// ```
+/// # use actix_web::{App, web};
+/// # use authkit_actix::AuthKit;
+/// # fn app(authkit: AuthKit) {
+/// App::new().wrap(authkit.middleware())
+/// # ;}
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a middleware does nothing until it is passed to .wrap()"]
+pub struct AuthKitMiddleware {
+    authkit: AuthKit,
+    protection: Option<Arc<Protection>>,
+}
+
+/// A middleware in the making that lets nobody pass but signed-in users; see
+/// [`AuthKitMiddleware::protect`].
+#[derive(Clone, Debug)]
+#[must_use = "call .build() to get the middleware"]
+pub struct ProtectBuilder {
+    authkit: AuthKit,
+    unauthenticated_paths: Vec<String>,
+    sign_up_paths: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Protection {
+    unauthenticated: PathPatterns,
+    sign_up: PathPatterns,
+}
+
+impl AuthKit {
+    /// The middleware for `App::wrap`, or for a scope's.
+    pub fn middleware(&self) -> AuthKitMiddleware {
+        AuthKitMiddleware {
+            authkit: self.clone(),
+            protection: None,
+        }
+    }
+}
+
+impl AuthKitMiddleware {
+    /// Protects every route, but for the paths that are named.
+    ///
+    /// The library's own routes stay reachable. Make it outside the closure of `HttpServer::new`, so
+    /// that a bad pattern stops the start.
+    ///
+    /// ```
+    /// # use authkit_actix::{AuthKit, ConfigError};
+    /// # fn middleware(authkit: AuthKit) -> Result<(), ConfigError> {
+    /// let protected = authkit
+    ///     .middleware()
+    ///     .protect()
+    ///     .unauthenticated_paths(["/", "/about", "/docs/:path*"])
+    ///     .sign_up_paths(["/join"])
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn protect(self) -> ProtectBuilder {
+        ProtectBuilder {
+            authkit: self.authkit,
+            unauthenticated_paths: Vec::new(),
+            sign_up_paths: Vec::new(),
+        }
+    }
+}
+
+impl ProtectBuilder {
+    /// Paths that everybody may open.
+    ///
+    /// A pattern is an Actix one (`/docs/{page}`, `/docs/{tail:.*}`) or one of the AuthKit
+    /// documentation's (`/docs/:page`, `:page?`, `:page+`, `:page*`), and matches whole segments of the
+    /// decoded path, in its case. Ambiguous paths, such as those with an encoded slash, never match.
+    pub fn unauthenticated_paths<P: Into<String>>(
+        mut self,
+        patterns: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.unauthenticated_paths
+            .extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Paths where a visitor without a session is asked to sign up instead of to sign in.
+    pub fn sign_up_paths<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.sign_up_paths
+            .extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// # Errors
+    ///
+    /// Every pattern that cannot be read, each with the way to say it.
+    pub fn build(self) -> Result<AuthKitMiddleware, ConfigError> {
+        let unauthenticated =
+            PathPatterns::parse("unauthenticated_paths", &self.unauthenticated_paths);
+        let sign_up = PathPatterns::parse("sign_up_paths", &self.sign_up_paths);
+        match (unauthenticated, sign_up) {
+            (Ok(unauthenticated), Ok(sign_up)) => Ok(AuthKitMiddleware {
+                authkit: self.authkit,
+                protection: Some(Arc::new(Protection {
+                    unauthenticated,
+                    sign_up,
+                })),
+            }),
+            (unauthenticated, sign_up) => {
+                let mut problems = unauthenticated.err().unwrap_or_default();
+                problems.extend(sign_up.err().unwrap_or_default());
+                Err(ConfigError::from_problems(problems))
+            }
+        }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for AuthKitMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = AuthKitService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AuthKitService {
+            service: Rc::new(service),
+            middleware: self.clone(),
+        }))
+    }
+}
+
+/// [`AuthKitMiddleware`] around a service.
+#[derive(Debug)]
+pub struct AuthKitService<S> {
+    service: Rc<S>,
+    middleware: AuthKitMiddleware,
+}
+
+impl<S, B> Service<ServiceRequest> for AuthKitService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let authkit = &self.middleware.authkit;
+        let of_outer = RequestSession::of(request.request())
+            .filter(|session| Arc::ptr_eq(&session.authkit().inner, &authkit.inner));
+        let writes_cookies = of_outer.is_none();
+        let session = of_outer.unwrap_or_else(|| {
+            let session = Rc::new(RequestSession::new(authkit.clone(), request.request()));
+            request.extensions_mut().insert(Rc::clone(&session));
+            session
+        });
+        let service = Rc::clone(&self.service);
+        let protection = self.middleware.protection.clone();
+        Box::pin(async move {
+            let rejection = match protection {
+                Some(protection) => protection.rejection(&session, &request).await,
+                None => None,
+            };
+            let mut result = match rejection {
+                Some(rejection) => {
+                    let response = rejection.response(session.authkit(), request.request());
+                    Ok(request.into_response(response).map_into_right_body())
+                }
+                None => answer(&*service, &session, request).await,
+            };
+            if writes_cookies {
+                let effects = session.effects().await;
+                if !effects.is_nothing() {
+                    write(&mut result, effects);
+                }
+            }
+            result
+        })
+    }
+}
+
+/// The inner service's answer, or ours when an extractor could not give one.
+async fn answer<S, B>(
+    service: &S,
+    session: &RequestSession,
+    request: ServiceRequest,
+) -> Result<ServiceResponse<EitherBody<B>>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    let given_up = {
+        let mut answer = pin!(service.call(request));
+        let polled = poll_fn(|context| match answer.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending => session
+                .take_unanswerable()
+                .map_or(Poll::Pending, |given_up| Poll::Ready(Err(given_up))),
+        })
+        .await;
+        match polled {
+            Ok(result) => return result.map(ServiceResponse::map_into_left_body),
+            Err(given_up) => given_up,
+        }
+    };
+    let (request, retry_after) = given_up;
+    let response = rejection::unavailable(&request, retry_after);
+    Ok(ServiceResponse::new(request, response).map_into_right_body())
+}
+
+/// The one place that writes the session's cookies, on the success arm and on the error arm.
+fn write<B>(result: &mut Result<ServiceResponse<B>, Error>, effects: Effects) {
+    match result {
+        Ok(response) => effects.apply(response.headers_mut()),
+        Err(error) => error.add_response_mapper(move |mut response| {
+            effects.apply(response.headers_mut());
+            response
+        }),
+    }
+}
+
+impl Protection {
+    async fn rejection(
+        &self,
+        session: &RequestSession,
+        request: &ServiceRequest,
+    ) -> Option<Rejection> {
+        if is_cors_preflight(request.method(), request.headers()) {
+            return None;
+        }
+        let raw = request.uri().path();
+        let decoded = request.match_info().as_str();
+        let is_ours = !is_ambiguous(raw) && session.authkit().owns_path(decoded);
+        if is_ours || self.unauthenticated.matches(raw, decoded) {
+            return None;
+        }
+        match session.resolution().await.outcome {
+            Outcome::SignedIn(_) => None,
+            Outcome::SignedOut { organization_id } => Some(Rejection::SignedOut {
+                screen: if self.sign_up.matches(raw, decoded) {
+                    Screen::SignUp
+                } else {
+                    Screen::SignIn
+                },
+                organization_id,
+            }),
+            Outcome::CannotTell { retry_after } => Some(Rejection::CannotTell { retry_after }),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything that knows HTTP: the only folder of the library proper that imports actix-web.
+
+pub(crate) mod authorize;
+pub(crate) mod cache_control;
+pub(crate) mod extract;
+pub(crate) mod guard;
+pub(crate) mod middleware;
+pub(crate) mod negotiate;
+mod pages;
+mod path_pattern;
+mod rejection;
+mod request_session;
+pub(crate) mod routes;
+mod set_cookie;

@@ -1,0 +1,86 @@
+//! The few pages that the library shows by itself.
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    },
+};
+
+/// A short page: a title, a sentence, and perhaps a way on.
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
+    pub(super) sentence: &'a str,
+    /// The text and address of a link.
+    pub(super) link: Option<(&'a str, &'a str)>,
+}
+
+impl Page<'_> {
+    pub(super) fn response(&self, status: StatusCode) -> HttpResponse {
+        self.render(status, "")
+    }
+
+    /// A page that goes on to its link by itself.
+    pub(super) fn continuing(&self) -> HttpResponse {
+        let refresh = self.link.map_or(String::new(), |(_, address)| {
+            format!(
+                r#"<meta http-equiv="refresh" content="0;url={}">"#,
+                escape(address)
+            )
+        });
+        self.render(StatusCode::OK, &refresh)
+    }
+
+    fn render(&self, status: StatusCode, head: &str) -> HttpResponse {
+        let link = self.link.map_or(String::new(), |(text, address)| {
+            format!(
+                r#"<p><a href="{}">{}</a></p>"#,
+                escape(address),
+                escape(text)
+            )
+        });
+        let title = escape(self.title);
+        let sentence = escape(self.sentence);
+        HttpResponse::build(status)
+            .content_type("text/html; charset=utf-8")
+            .insert_header((
+                CONTENT_SECURITY_POLICY,
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+            ))
+            .insert_header((REFERRER_POLICY, "no-referrer"))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .body(format!(
+                "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+                 <title>{title}</title>{head}<style>{STYLE}</style></head>\
+                 <body><main><h1>{title}</h1><p>{sentence}</p>{link}</main></body></html>"
+            ))
+    }
+}
+
+/// Text for an element or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{margin:0;min-height:100vh;display:grid;place-items:center;\
+font:16px/1.5 system-ui,sans-serif;background:light-dark(#f6f7f9,#111318);color:light-dark(#1b1f24,#e6e8eb)}\
+main{max-width:26rem;margin:1rem;padding:2rem;border-radius:1rem;\
+background:light-dark(#fff,#1b1e25);box-shadow:0 1px 3px #0002,0 8px 24px #0001}\
+h1{margin:0 0 .5rem;font-size:1.25rem}p{margin:0 0 1rem}p:last-child{margin:0}\
+a{display:inline-block;padding:.5rem 1rem;border-radius:.5rem;background:#4f46e5;color:#fff;text-decoration:none}\
+a:focus-visible{outline:3px solid #a5b4fc}";

@@ -1,0 +1,248 @@
+//! The answers for requests that may not pass: a page for people, problem details for programs.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use serde::Serialize;
+use tracing::error;
+
+use super::{
+    authorize::{SignIn, same_origin_path},
+    cache_control::CachePolicy,
+    negotiate::{RequestKind, header, is_htmx},
+    pages::Page,
+};
+use crate::{
+    authkit::AuthKit,
+    oauth::{ReturnTo, Screen, SignInOptions},
+};
+
+/// Why a request stops before its handler.
+pub(super) enum Rejection {
+    /// Nobody is signed in; the sign-in begins on this screen, for this organization.
+    SignedOut {
+        screen: Screen,
+        organization_id: Option<String>,
+    },
+    /// The user may not do this.
+    Forbidden,
+    /// The user's last proof of identity is older than this many seconds.
+    Stale { max_age: u32 },
+    /// It stays too old though the user has just signed in again.
+    StaleForGood { max_age: Option<u32> },
+    /// Nothing is known about the user; worth another try after so many seconds.
+    CannotTell { retry_after: u64 },
+}
+
+impl Rejection {
+    pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Self::SignedOut {
+                screen,
+                organization_id,
+            } => {
+                let options = SignInOptions {
+                    screen,
+                    organization_id,
+                    ..SignInOptions::default()
+                };
+                if can_be_redirected(request) {
+                    return SignIn::for_request(authkit, request, options)
+                        .response(authkit, request);
+                }
+                challenge(
+                    authkit,
+                    request,
+                    screen,
+                    "AuthKit",
+                    &Problem {
+                        code: "signed_out",
+                        title: "Sign in to go on",
+                        detail: "The request carries no live session.",
+                        ..Problem::new(StatusCode::UNAUTHORIZED)
+                    },
+                )
+            }
+            Self::Stale { max_age } => {
+                if can_be_redirected(request) {
+                    let options = SignInOptions {
+                        max_age: Some(max_age),
+                        ..SignInOptions::default()
+                    };
+                    return SignIn::for_request(authkit, request, options)
+                        .response(authkit, request);
+                }
+                let scheme = format!(
+                    "AuthKit error=\"insufficient_user_authentication\", max_age={max_age}"
+                );
+                challenge(
+                    authkit,
+                    request,
+                    Screen::SignIn,
+                    &scheme,
+                    &Problem {
+                        code: "insufficient_user_authentication",
+                        title: "Sign in again to go on",
+                        detail: "This needs a more recent sign-in.",
+                        max_age: Some(max_age),
+                        ..Problem::new(StatusCode::UNAUTHORIZED)
+                    },
+                )
+            }
+            Self::Forbidden => refusal(
+                request,
+                &Problem {
+                    code: "forbidden",
+                    title: "Not allowed",
+                    detail: "Your account may not open this.",
+                    ..Problem::new(StatusCode::FORBIDDEN)
+                },
+            ),
+            Self::StaleForGood { max_age } => refusal(
+                request,
+                &Problem {
+                    code: "insufficient_user_authentication",
+                    title: "A recent sign-in is needed",
+                    detail: "Signing in again did not make your sign-in recent enough for this.",
+                    max_age,
+                    ..Problem::new(StatusCode::FORBIDDEN)
+                },
+            ),
+            Self::CannotTell { retry_after } => unavailable(request, retry_after),
+        }
+    }
+
+    /// The same for an extractor.
+    pub(super) fn error(self, authkit: &AuthKit, request: &HttpRequest) -> actix_web::Error {
+        as_error(self.response(authkit, request))
+    }
+}
+
+/// A prepared answer on its way out of an extractor.
+pub(super) fn as_error(response: HttpResponse) -> actix_web::Error {
+    InternalError::from_response("refused by authkit", response).into()
+}
+
+/// `503` with `Retry-After`: the session stays as it is.
+pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpResponse {
+    let mut response = refusal(
+        request,
+        &Problem {
+            code: "sign_in_unavailable",
+            title: "Please try again in a moment",
+            detail: "Your sign-in cannot be checked right now. You are still signed in.",
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+        },
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    response
+}
+
+/// Closes a route that forgot its middleware, and says so where the developer looks.
+pub(super) fn missing_middleware(request: &HttpRequest, what: &str) -> actix_web::Error {
+    error!(
+        path = request.path(),
+        "{what} was used on a route without AuthKit's middleware: add \
+         .wrap(authkit.middleware()) to the App or scope around it",
+    );
+    as_error(refusal(
+        request,
+        &Problem {
+            code: "internal_error",
+            title: "Something went wrong",
+            detail: "The server is not set up to answer this.",
+            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR)
+        },
+    ))
+}
+
+/// Problem details, RFC 9457.
+#[derive(Serialize)]
+pub(super) struct Problem<'a> {
+    pub(super) r#type: &'static str,
+    pub(super) title: &'a str,
+    pub(super) status: u16,
+    pub(super) code: &'a str,
+    pub(super) detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sign_in_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_age: Option<u32>,
+}
+
+impl Problem<'_> {
+    pub(super) fn new(status: StatusCode) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: "",
+            status: status.as_u16(),
+            code: "",
+            detail: "",
+            sign_in_url: None,
+            max_age: None,
+        }
+    }
+}
+
+/// A page or problem details, by the kind of request.
+pub(super) fn refusal(request: &HttpRequest, problem: &Problem<'_>) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match RequestKind::of(request.headers()) {
+        RequestKind::Document => Page {
+            title: problem.title,
+            sentence: problem.detail,
+            link: problem
+                .sign_in_url
+                .as_deref()
+                .map(|address| ("Sign in", address)),
+        }
+        .response(status),
+        RequestKind::ApiCall => HttpResponse::build(status)
+            .content_type("application/problem+json")
+            .body(serde_json::to_string(problem).unwrap_or_default()),
+    };
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
+    response
+}
+
+/// `401` with the application's own sign-in address; no flow starts before somebody goes there.
+fn challenge(
+    authkit: &AuthKit,
+    request: &HttpRequest,
+    screen: Screen,
+    scheme: &str,
+    problem: &Problem<'_>,
+) -> HttpResponse {
+    let headers = request.headers();
+    let htmx_page = same_origin_path(authkit, header(headers, "hx-current-url"));
+    let sign_in_url = authkit.sign_in_address(screen, htmx_page.as_ref().map(ReturnTo::as_str));
+    let mut response = HttpResponse::Unauthorized();
+    if is_htmx(headers) {
+        response.insert_header((HeaderName::from_static("hx-redirect"), sign_in_url.as_str()));
+    }
+    let mut response = response
+        .insert_header((WWW_AUTHENTICATE, scheme))
+        .content_type("application/problem+json")
+        .body(
+            serde_json::to_string(&Problem {
+                sign_in_url: Some(sign_in_url),
+                ..*problem
+            })
+            .unwrap_or_default(),
+        );
+    CachePolicy::private(headers).apply(response.headers_mut());
+    response
+}
+
+/// Whether the browser may be led to AuthKit and back.
+fn can_be_redirected(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::POST)
+        && RequestKind::of(request.headers()) == RequestKind::Document
+}

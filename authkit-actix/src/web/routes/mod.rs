@@ -1,0 +1,93 @@
+//! The library's own routes.
+
+mod callback;
+mod sign_in;
+mod sign_out;
+
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder,
+    dev::{AppService, HttpServiceFactory},
+    guard,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderValue},
+    },
+    web,
+};
+
+pub use self::callback::CallbackService;
+use super::rejection::{Problem, refusal};
+use crate::authkit::AuthKit;
+
+/// The ready-made routes, to be passed to `App::service`; see [`AuthKit::routes`].
+#[derive(Clone, Debug)]
+#[must_use = "routes do nothing until they are passed to .service()"]
+pub struct AuthKitRoutes {
+    authkit: AuthKit,
+}
+
+impl AuthKit {
+    /// The ready-made routes: `/sign-in`, `/sign-up` and `/sign-out`, or the paths of
+    /// [`AuthKitBuilder`](crate::AuthKitBuilder).
+    ///
+    /// Their paths are the whole ones, seen from outside: in a scope named `/auth` the routes answer
+    /// if the configured paths begin with `/auth`.
+    ///
+    /// `/sign-in` always starts a sign-in, so it is the "Sign-in URL" of the WorkOS dashboard.
+    pub fn routes(&self) -> AuthKitRoutes {
+        AuthKitRoutes {
+            authkit: self.clone(),
+        }
+    }
+}
+
+impl HttpServiceFactory for AuthKitRoutes {
+    fn register(self, service: &mut AppService) {
+        let paths = self.authkit.inner.config.paths.clone();
+        register(service, &self.authkit, &paths.sign_in, sign_in::sign_in);
+        register(service, &self.authkit, &paths.sign_up, sign_in::sign_up);
+        register(service, &self.authkit, &paths.sign_out, sign_out::sign_out);
+    }
+}
+
+/// Registers a handler for a path that is seen from outside, at the root or in any scope.
+///
+/// A scope does not tell its prefix to what is inside, so there the whole path is compared. The
+/// middleware around it steps aside where the application's is outside.
+fn register<F, Args>(service: &mut AppService, authkit: &AuthKit, path: &str, handler: F)
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder<Body: 'static> + 'static,
+{
+    let resource = if service.is_root() {
+        Resource::new(path)
+    } else {
+        let path = path.to_owned();
+        Resource::new("{_:.*}").guard(guard::fn_guard(move |context| {
+            context.head().uri.path() == path
+        }))
+    };
+    resource
+        .app_data(web::Data::new(authkit.clone()))
+        .route(web::route().to(handler))
+        .wrap(authkit.middleware())
+        .register(service);
+}
+
+/// `405` with what would be allowed.
+fn method_not_allowed(request: &HttpRequest, allowed: &'static str) -> HttpResponse {
+    let mut response = refusal(
+        request,
+        &Problem {
+            code: "method_not_allowed",
+            title: "Not this way",
+            detail: "This address does not take requests of that kind.",
+            ..Problem::new(StatusCode::METHOD_NOT_ALLOWED)
+        },
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}

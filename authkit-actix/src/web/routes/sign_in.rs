@@ -1,0 +1,88 @@
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+
+use super::method_not_allowed;
+use crate::{
+    authkit::AuthKit,
+    oauth::{ReturnTo, Screen, SignInOptions},
+    web::{authorize::SignIn, cache_control::CachePolicy, negotiate::is_prefetch},
+};
+
+/// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
+/// the WorkOS dashboard.
+pub(super) async fn sign_in(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
+    start(&request, &authkit, Screen::SignIn)
+}
+
+pub(super) async fn sign_up(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
+    start(&request, &authkit, Screen::SignUp)
+}
+
+fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpResponse {
+    if request.method() != Method::GET {
+        return method_not_allowed(request, "GET");
+    }
+    if is_prefetch(request.headers()) {
+        let mut response = HttpResponse::NoContent().finish();
+        CachePolicy::private(request.headers()).apply(response.headers_mut());
+        return response;
+    }
+    sign_in_from_query(request.query_string(), screen).response(authkit, request)
+}
+
+fn sign_in_from_query(query: &str, screen: Screen) -> SignIn {
+    let mut sign_in = SignIn {
+        return_to: ReturnTo::root(),
+        options: SignInOptions {
+            screen,
+            ..SignInOptions::default()
+        },
+        restarted: false,
+    };
+    let options = &mut sign_in.options;
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let option =
+            || (!value.is_empty() && value.len() <= LONGEST_OPTION).then(|| value.to_string());
+        match &*name {
+            "return_to" => sign_in.return_to = ReturnTo::parse_or_root(&value),
+            "organization_id" => options.organization_id = option(),
+            "login_hint" => options.login_hint = option(),
+            "invitation_token" => options.invitation_token = option(),
+            "screen_hint" if value == "sign-up" => options.screen = Screen::SignUp,
+            "screen_hint" if value == "sign-in" => options.screen = Screen::SignIn,
+            _ => {}
+        }
+    }
+    sign_in
+}
+
+/// Bytes; a longer one is not what it says it is.
+const LONGEST_OPTION: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_says_where_to_return_and_whom_to_expect() {
+        let sign_in = sign_in_from_query(
+            "return_to=%2Faccount%3Ftab%3D1&login_hint=ada%40example.com&screen_hint=sign-up&x=1",
+            Screen::SignIn,
+        );
+        assert_eq!(sign_in.return_to.as_str(), "/account?tab=1");
+        assert_eq!(
+            sign_in.options.login_hint.as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(sign_in.options.screen, Screen::SignUp);
+    }
+
+    #[test]
+    fn nonsense_is_ignored() {
+        let long = format!("organization_id={}", "o".repeat(LONGEST_OPTION + 1));
+        for query in ["", "&&==", "%ff%00", "return_to=//evil.example", &long] {
+            let sign_in = sign_in_from_query(query, Screen::SignIn);
+            assert_eq!(sign_in.return_to, ReturnTo::root(), "{query}");
+            assert_eq!(sign_in.options, SignInOptions::default(), "{query}");
+        }
+    }
+}

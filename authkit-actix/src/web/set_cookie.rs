@@ -1,0 +1,275 @@
+//! Cookies as header values: how a session is split into `Set-Cookie`s, and found again.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
+
+use actix_web::cookie::{self, Cookie};
+
+use crate::config::{CookieConfig, SameSite};
+
+/// The `Set-Cookie` values that store `sealed`.
+///
+/// `present` are the names that the request carried, as [`FoundCookies::names`] gives them:
+/// those that the new value leaves over are removed. With `drop_host_only_twin`, and where a
+/// domain is configured, so are cookies of the same names without a domain.
+pub(crate) fn session_cookies(
+    config: &CookieConfig,
+    sealed: &str,
+    present: &[String],
+    drop_host_only_twin: bool,
+) -> Vec<String> {
+    if sealed.len() > WARN_LENGTH {
+        tracing::warn!(
+            bytes = sealed.len(),
+            "the session cookie is large; proxies often limit request headers to 8 kB"
+        );
+    }
+
+    let set = split(&config.name, sealed);
+    let left_over = present
+        .iter()
+        .filter(|name| !set.iter().any(|(used, _)| used == *name));
+    let twins = present
+        .iter()
+        .filter(|_| drop_host_only_twin && config.domain.is_some());
+
+    let mut headers: Vec<_> = twins.map(|name| host_only_removal(config, name)).collect();
+    headers.extend(left_over.map(|name| removal(config, name)));
+    headers.extend(set.into_iter().map(|(name, value)| {
+        attributes(config, name, value)
+            .max_age(seconds(config.max_age.as_secs()))
+            .finish()
+            .to_string()
+    }));
+    headers
+}
+
+/// The `Set-Cookie` values that remove the session: the cookie itself, the chunks that the
+/// request carried, and where a domain is configured their host-only twins.
+pub(crate) fn removal_cookies(config: &CookieConfig, present: &[String]) -> Vec<String> {
+    let chunks = present.iter().filter(|&name| *name != config.name);
+    let names = std::iter::once(&config.name).chain(chunks);
+    names
+        .flat_map(|name| {
+            let twin = config
+                .domain
+                .as_ref()
+                .map(|_| host_only_removal(config, name));
+            [Some(removal(config, name)), twin]
+        })
+        .flatten()
+        .collect()
+}
+
+/// The `Set-Cookie` value that ties a sign-in to this browser. It lives as long as the state.
+pub(crate) fn verifier_cookie(config: &CookieConfig, name: &str, value: &str) -> String {
+    verifier(config, name, value, VERIFIER_MAX_AGE)
+}
+
+/// The `Set-Cookie` value that removes a [`verifier_cookie`].
+pub(crate) fn verifier_removal(config: &CookieConfig, name: &str) -> String {
+    verifier(config, name, "", 0)
+}
+
+/// The session cookies of a request, as they were sent and not yet known to be genuine.
+#[derive(Default)]
+pub(crate) struct FoundCookies<'a> {
+    name: &'a str,
+    plain: Vec<&'a str>,
+    chunks: BTreeMap<usize, Vec<&'a str>>,
+}
+
+/// Finds the cookie `name` and its chunks in the `Cookie` headers of a request.
+pub(crate) fn find<'a, H: AsRef<[u8]> + ?Sized + 'a>(
+    name: &'a str,
+    cookie_headers: impl Iterator<Item = &'a H>,
+) -> FoundCookies<'a> {
+    let mut found = FoundCookies {
+        name,
+        ..FoundCookies::default()
+    };
+    for (key, value) in cookie_headers.flat_map(cookie_pairs) {
+        let Some(suffix) = key.strip_prefix(name) else {
+            continue;
+        };
+        if suffix.is_empty() {
+            found.plain.push(value);
+        } else if let Some(index) = suffix.strip_prefix('.').and_then(chunk_number) {
+            found.chunks.entry(index).or_default().push(value);
+        }
+    }
+    found
+}
+
+/// The names and values in a `Cookie` header, as they come. Of bytes that are no UTF-8 only the
+/// pair is lost that contains them, since any script of the site may have set it.
+pub(crate) fn cookie_pairs<H: AsRef<[u8]> + ?Sized>(
+    header: &H,
+) -> impl Iterator<Item = (&str, &str)> {
+    header
+        .as_ref()
+        .split(|&byte| byte == b';')
+        .filter_map(|pair| {
+            let (name, value) = str::from_utf8(pair).ok()?.split_once('=')?;
+            Some((name.trim_ascii(), unquoted(value.trim_ascii())))
+        })
+}
+
+impl<'a> FoundCookies<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.chunks.is_empty()
+    }
+
+    /// Whether a name came more than once, as when a cookie has a twin on another domain or path.
+    pub(crate) fn has_doubles(&self) -> bool {
+        self.plain.len() > 1 || self.chunks.values().any(|values| values.len() > 1)
+    }
+
+    /// The names that the request carried, each once.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let plain = (!self.plain.is_empty()).then(|| self.name.to_owned());
+        let chunks = self
+            .chunks
+            .keys()
+            .map(|index| chunk_name(self.name, *index));
+        plain.into_iter().chain(chunks).collect()
+    }
+
+    /// The sealed values that may be the session: each distinct plain one, and the chunks where
+    /// they are complete.
+    pub(crate) fn candidates(&self) -> Vec<Cow<'a, str>> {
+        let mut seen = HashSet::new();
+        self.plain
+            .iter()
+            .filter(|value| seen.insert(**value))
+            .map(|value| Cow::Borrowed(*value))
+            .chain(self.assembled().map(Cow::Owned))
+            .collect()
+    }
+
+    /// The chunks in their order. Later ones than the first chunk counts are leftovers; which of
+    /// two of one name belongs here cannot be told.
+    fn assembled(&self) -> Option<String> {
+        let (count, first) = self.only_chunk(0)?.split_once('.')?;
+        let count = chunk_number(count)?;
+        let mut sealed = first.to_owned();
+        for index in 1..count {
+            sealed.push_str(self.only_chunk(index)?);
+        }
+        (count > 0).then_some(sealed)
+    }
+
+    fn only_chunk(&self, index: usize) -> Option<&'a str> {
+        match self.chunks.get(&index)?.as_slice() {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// Names and values: one cookie where it fits, else `name.0` to `name.n`, the first of which
+/// begins with their count and a dot.
+fn split(name: &str, sealed: &str) -> Vec<(String, String)> {
+    if name.len() + sealed.len() <= MAX_COOKIE_LENGTH {
+        return vec![(name.to_owned(), sealed.to_owned())];
+    }
+    let room = MAX_COOKIE_LENGTH.saturating_sub(name.len() + CHUNK_OVERHEAD);
+    // A seal is ASCII, so it may be cut anywhere.
+    let chunks = sealed.as_bytes().chunks(room.max(1));
+    let count = chunks.len();
+    chunks
+        .map(String::from_utf8_lossy)
+        .enumerate()
+        .map(|(index, chunk)| {
+            let value = match index {
+                0 => format!("{count}.{chunk}"),
+                _ => chunk.into_owned(),
+            };
+            (chunk_name(name, index), value)
+        })
+        .collect()
+}
+
+fn chunk_name(name: &str, index: usize) -> String {
+    format!("{name}.{index}")
+}
+
+/// A number as [`split`] writes it: no sign, no leading zero.
+fn chunk_number(text: &str) -> Option<usize> {
+    let number: usize = text.parse().ok()?;
+    (number < MAX_CHUNKS && number.to_string() == text).then_some(number)
+}
+
+/// Some clients put a value in quotes (RFC 6265, 4.1.1).
+fn unquoted(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or(value)
+}
+
+fn removal(config: &CookieConfig, name: &str) -> String {
+    attributes(config, name.to_owned(), String::new())
+        .max_age(seconds(0))
+        .finish()
+        .to_string()
+}
+
+fn host_only_removal(config: &CookieConfig, name: &str) -> String {
+    let host_only = CookieConfig {
+        domain: None,
+        ..config.clone()
+    };
+    removal(&host_only, name)
+}
+
+/// A verifier must come along when AuthKit sends the browser back, which `Strict` would prevent.
+fn verifier(config: &CookieConfig, name: &str, value: &str, max_age: u64) -> String {
+    let config = CookieConfig {
+        same_site: match config.same_site {
+            SameSite::Lax | SameSite::Strict => SameSite::Lax,
+            SameSite::None => SameSite::None,
+        },
+        ..config.clone()
+    };
+    attributes(&config, name.to_owned(), value.to_owned())
+        .max_age(seconds(max_age))
+        .finish()
+        .to_string()
+}
+
+fn attributes(config: &CookieConfig, name: String, value: String) -> cookie::CookieBuilder<'_> {
+    let cookie = Cookie::build(name, value)
+        .path("/")
+        .http_only(true)
+        .secure(config.secure)
+        .same_site(match config.same_site {
+            SameSite::Lax => cookie::SameSite::Lax,
+            SameSite::Strict => cookie::SameSite::Strict,
+            SameSite::None => cookie::SameSite::None,
+        });
+    match &config.domain {
+        Some(domain) => cookie.domain(domain.as_str()),
+        None => cookie,
+    }
+}
+
+fn seconds(seconds: u64) -> cookie::time::Duration {
+    cookie::time::Duration::seconds(seconds.try_into().unwrap_or(i64::MAX))
+}
+
+/// Browsers drop a cookie whose name and value together are longer (RFC 6265bis, 5.7).
+const MAX_COOKIE_LENGTH: usize = 4096;
+/// The longest suffix of a name, `.127`, and the longest count, `127.`.
+const CHUNK_OVERHEAD: usize = 8;
+/// More than the largest seal needs; the names below it are recognised, and removed.
+const MAX_CHUNKS: usize = 128;
+/// Proxies' usual limit is 8 kB for all headers of a request.
+const WARN_LENGTH: usize = 7 * 1024;
+/// As long as a state is accepted.
+const VERIFIER_MAX_AGE: u64 = 600;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! What a failed call means for a session.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+
+/// Why WorkOS did not give what was asked, by what follows from it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum WorkOsError {
+    /// The grant is spent, wrong or revoked, or the session has ended: the user is signed out.
+    #[error("WorkOS refused the grant ({code})")]
+    Terminal {
+        /// The error code of the answer, such as `invalid_grant`.
+        code: String,
+    },
+    /// The user has to do something at AuthKit first.
+    #[error("WorkOS asks for another step ({})", .0.code)]
+    StepUp(StepUp),
+    /// Nothing is known about the user: WorkOS is down, slow, limiting or incomprehensible.
+    #[error("WorkOS gave no usable answer ({reason})")]
+    Transient {
+        /// What happened.
+        reason: TransientReason,
+        /// How long WorkOS asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// WorkOS refuses this application: a wrong API key, client id or request.
+    #[error("WorkOS refused this application's request with status {status}{}", DisplayCode(.code.as_deref()))]
+    OurFault {
+        /// The HTTP status of the answer.
+        status: u16,
+        /// The error code of the answer.
+        code: Option<String>,
+    },
+}
+
+/// What the user has to do before WorkOS gives tokens.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct StepUp {
+    /// The error code, such as `sso_required` or `mfa_enrollment`.
+    #[serde(alias = "error")]
+    pub(crate) code: String,
+}
+
+/// How an answer was unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransientReason {
+    /// No connection, or one that broke.
+    Network,
+    /// The deadline passed.
+    Timeout,
+    /// This HTTP status.
+    Status(u16),
+    /// A body that is not what the API describes, or too large.
+    Unreadable,
+    /// Tokens that are not for this user or not signed by a known key.
+    Unverifiable,
+}
+
+impl fmt::Display for TransientReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network => f.write_str("network failure"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Unreadable => f.write_str("unreadable body"),
+            Self::Unverifiable => f.write_str("unverifiable tokens"),
+        }
+    }
+}
+
+impl WorkOsError {
+    pub(crate) fn transient(reason: TransientReason) -> Self {
+        Self::Transient {
+            reason,
+            retry_after: None,
+        }
+    }
+
+    /// The failure class of a refused answer: its status first, its body second.
+    pub(crate) fn classify(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
+        let code = || {
+            serde_json::from_slice::<ErrorBody>(body)
+                .ok()
+                .and_then(|body| body.code.or(body.error))
+                .map(printable)
+        };
+        match status {
+            400 => match code() {
+                Some(code) if is_terminal(&code) => Self::Terminal { code },
+                // Without an OAuth error it was not WorkOS that spoke.
+                None => Self::transient(TransientReason::Status(status)),
+                code => Self::OurFault { status, code },
+            },
+            403 => match serde_json::from_slice::<StepUp>(body) {
+                Ok(mut step_up) if is_step_up(&step_up.code) => {
+                    step_up.code = printable(step_up.code);
+                    Self::StepUp(step_up)
+                }
+                _ => Self::OurFault {
+                    status,
+                    code: code(),
+                },
+            },
+            300..=399 | 408 | 429 | 500.. => Self::Transient {
+                reason: TransientReason::Status(status),
+                retry_after: retry_after.map(|wait| wait.min(LONGEST_WAIT)),
+            },
+            _ => Self::OurFault {
+                status,
+                code: code(),
+            },
+        }
+    }
+}
+
+impl From<workos::Error> for WorkOsError {
+    fn from(error: workos::Error) -> Self {
+        use workos::transport::TransportErrorKind;
+        match error {
+            workos::Error::Api(api) => Self::classify(api.status, &api.raw_body, api.retry_after),
+            workos::Error::Network(error) => Self::transient(match error.kind {
+                TransportErrorKind::Timeout => TransientReason::Timeout,
+                _ => TransientReason::Network,
+            }),
+            _ => Self::transient(TransientReason::Unreadable),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+fn is_terminal(code: &str) -> bool {
+    matches!(
+        code,
+        "invalid_grant"
+            | "expired_token"
+            | "access_denied"
+            | "session_ended"
+            | "session_expired"
+            | "session_revoked"
+            | "session_not_found"
+            | "user_not_found"
+            | "organization_not_found"
+    )
+}
+
+/// Codes that a step at AuthKit can cure; whatever concerns the organization is one of them, since
+/// AuthKit lets the user choose another.
+fn is_step_up(code: &str) -> bool {
+    matches!(
+        code,
+        "sso_required"
+            | "mfa_enrollment"
+            | "mfa_challenge"
+            | "mfa_verification"
+            | "email_verification_required"
+            | "authentication_method_not_allowed"
+    ) || code.starts_with("organization_")
+}
+
+/// A code for a log line: short, and of characters that codes are made of.
+fn printable(code: String) -> String {
+    code.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        .take(64)
+        .collect()
+}
+
+struct DisplayCode<'a>(Option<&'a str>);
+
+impl fmt::Display for DisplayCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |code| write!(f, " ({code})"))
+    }
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, body: &str) -> String {
+        match WorkOsError::classify(status, body.as_bytes(), None) {
+            WorkOsError::Terminal { code } => format!("terminal {code}"),
+            WorkOsError::StepUp(step_up) => format!("step-up {}", step_up.code),
+            WorkOsError::Transient { reason, .. } => format!("transient {reason}"),
+            WorkOsError::OurFault { status, .. } => format!("our fault {status}"),
+        }
+    }
+
+    #[test]
+    fn only_an_oauth_refusal_is_terminal() {
+        let body = r#"{"error":"invalid_grant","error_description":"gone"}"#;
+        assert_eq!(class(400, body), "terminal invalid_grant");
+        for status in [401, 403, 404, 422] {
+            assert_eq!(class(status, body), format!("our fault {status}"));
+        }
+        for status in [300, 302, 408, 429, 500, 503, 599] {
+            assert_eq!(class(status, body), format!("transient status {status}"));
+        }
+    }
+
+    #[test]
+    fn a_bad_request_that_is_not_from_workos_says_nothing_about_the_user() {
+        for body in ["", "<html>Bad Request</html>", "[]", "{}", r#"{"error":7}"#] {
+            assert_eq!(class(400, body), "transient status 400");
+        }
+        assert_eq!(class(400, r#"{"error":"invalid_client"}"#), "our fault 400");
+    }
+
+    #[test]
+    fn steps_that_authkit_can_take_are_told_from_other_refusals() {
+        for code in [
+            "sso_required",
+            "mfa_enrollment",
+            "organization_selection_required",
+        ] {
+            assert_eq!(
+                class(403, &format!(r#"{{"code":"{code}"}}"#)),
+                format!("step-up {code}")
+            );
+        }
+        assert_eq!(class(403, r#"{"code":"forbidden"}"#), "our fault 403");
+        assert_eq!(class(403, "<html>"), "our fault 403");
+    }
+
+    #[test]
+    fn a_code_from_outside_is_made_printable() {
+        let body = format!(r#"{{"code":"sso_required"}}"#);
+        assert_eq!(class(403, &body), "step-up sso_required");
+        let hostile = format!(r#"{{"error":"<b>\n{}"}}"#, "x".repeat(1000));
+        let WorkOsError::OurFault {
+            code: Some(code), ..
+        } = WorkOsError::classify(422, hostile.as_bytes(), None)
+        else {
+            panic!("an error of ours");
+        };
+        assert_eq!(code, format!("b{}", "x".repeat(63)));
+    }
+
+    #[test]
+    fn a_wait_is_bounded() {
+        let WorkOsError::Transient { retry_after, .. } =
+            WorkOsError::classify(429, b"", Some(Duration::from_secs(u64::MAX)))
+        else {
+            panic!("transient");
+        };
+        assert_eq!(retry_after, Some(LONGEST_WAIT));
+    }
+}
