@@ -1,0 +1,13 @@
+//! What the black-box tests stand on: an application under test, a browser, a clock that is set by
+//! hand, and a log in which secrets are searched for.
+
+mod app;
+mod browser;
+mod clock;
+mod log;
+pub mod seal;
+
+pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
+pub use browser::{Answer, Browser, Cookie};
+pub use clock::TestClock;
+pub use log::Log;
