@@ -52,7 +52,7 @@ pub(crate) struct Unsettled {
 pub(super) enum Need {
     Keys,
     /// With the verified claims of the token that has expired or is about to.
-    Refresh(AccessTokenClaims),
+    Refresh(Box<AccessTokenClaims>),
 }
 
 impl Sessions {
@@ -176,7 +176,7 @@ impl Sessions {
             debug!(session_id = %claims.sid, expired, "the access token is due for a refresh");
             return Step::Waits(Unsettled {
                 opened,
-                needs: Need::Refresh(claims),
+                needs: Need::Refresh(Box::new(claims)),
             });
         }
         Step::Done(opened.signed_in(claims))

@@ -29,7 +29,7 @@ impl Sessions {
                 Step::Waits(Unsettled {
                     opened,
                     needs: Need::Refresh(claims),
-                }) => self.renew(opened, claims, peer.clone()).await,
+                }) => self.renew(opened, *claims, peer.clone()).await,
             };
         }
         match step {

@@ -223,8 +223,14 @@ async fn give<T>(
         Answer::Value(value) => Ok(value),
         Answer::Error(error) => Err(error),
         Answer::GiveUp { retry_after } => {
-            session.give_up(request, retry_after);
-            pending().await
+            if session.give_up(&request, retry_after) {
+                pending().await
+            } else {
+                Err(rejection::as_error(rejection::unavailable(
+                    &request,
+                    retry_after,
+                )))
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use actix_web::{
     http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
 };
 use tokio::sync::OnceCell;
-use tracing::{Instrument as _, debug_span};
+use tracing::{Instrument as _, debug_span, warn};
 
 use super::{
     cache_control::CachePolicy,
@@ -35,6 +35,8 @@ pub(crate) struct RequestSession {
     /// What a route of ours made of the session: it wins over what the request came with.
     replaced: RefCell<Option<Resolution>>,
     unanswerable: RefCell<Option<(HttpRequest, u64)>>,
+    /// The response head is on its way: no cookie can follow any more.
+    closed: Cell<bool>,
 }
 
 impl RequestSession {
@@ -50,6 +52,7 @@ impl RequestSession {
             resolution: OnceCell::new(),
             replaced: RefCell::new(None),
             unanswerable: RefCell::new(None),
+            closed: Cell::new(false),
         }
     }
 
@@ -102,9 +105,15 @@ impl RequestSession {
     }
 
     /// Says that an extractor cannot answer for itself: `Option<AuthUser>` would swallow its error
-    /// and call the user signed out. The middleware drops the handler and answers `503`.
-    pub(crate) fn give_up(&self, request: HttpRequest, retry_after: u64) {
-        self.unanswerable.replace(Some((request, retry_after)));
+    /// and call the user signed out. The middleware drops the handler and answers `503`, unless the
+    /// response is on its way already: then nobody would, and this is `false`.
+    pub(crate) fn give_up(&self, request: &HttpRequest, retry_after: u64) -> bool {
+        if self.closed.get() {
+            return false;
+        }
+        self.unanswerable
+            .replace(Some((request.clone(), retry_after)));
+        true
     }
 
     pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, u64)> {
@@ -120,6 +129,7 @@ impl RequestSession {
             None if self.asked.get() => Some(self.resolution().await),
             None => None,
         };
+        self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
         let set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
@@ -179,6 +189,15 @@ impl RequestSession {
     }
 
     async fn settle(&self, unsettled: Unsettled) -> Resolution {
+        if self.closed.get() {
+            warn!(
+                "a session was asked for after the response had begun, and could not be refreshed"
+            );
+            return Resolution {
+                outcome: Outcome::CannotTell { retry_after: 1 },
+                cookie: CookieChange::Keep,
+            };
+        }
         self.authkit
             .inner
             .sessions

@@ -124,6 +124,10 @@ enum CallbackError {
     StepUp,
     WorkOsTooLate,
     WorkOsUnusable,
+    /// A replay with a session that cannot be judged now.
+    CannotTell {
+        retry_after: u64,
+    },
 }
 
 /// The checks of a callback, in their order.
@@ -191,7 +195,8 @@ async fn replayed(
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
         }),
-        _ => Err(CallbackError::UnknownState),
+        Outcome::SignedOut { .. } => Err(CallbackError::UnknownState),
+        Outcome::CannotTell { retry_after } => Err(CallbackError::CannotTell { retry_after }),
     }
 }
 
@@ -308,12 +313,21 @@ impl CallbackError {
                 "The sign-in service has a problem",
                 "You could not be signed in. Please try again in a moment.",
             ),
+            Self::CannotTell { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "sign_in_unavailable",
+                "Please try again in a moment",
+                "Your sign-in cannot be checked right now.",
+            ),
         }
     }
 
     fn response(&self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
         if matches!(self, Self::AmbiguousState) {
             warn!("a callback with two verifier cookies of one name was refused");
+        }
+        if let Self::CannotTell { retry_after } = self {
+            return rejection::unavailable(request, *retry_after);
         }
         let (status, code, title, detail) = self.describe();
         refusal(
