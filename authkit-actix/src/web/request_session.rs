@@ -123,7 +123,7 @@ impl RequestSession {
     /// What the response has to say about the session; waits for a resolution that was asked for,
     /// lest a session that was refreshed for it be lost.
     pub(crate) async fn effects(&self) -> Effects {
-        let replaced = self.replaced.borrow_mut().take();
+        let replaced = self.replaced.borrow().clone();
         let resolution = match replaced {
             Some(replaced) => Some(replaced),
             None if self.asked.get() => Some(self.resolution().await),
