@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) workos: Arc<WorkOs>,
     pub(crate) sessions: Sessions,
     pub(crate) exchanges: Exchanges,
+    /// Where the callback is registered, if that is not the path of the redirect URI.
+    pub(crate) callback_path: OnceLock<String>,
     _registration: Registration,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
@@ -137,8 +139,18 @@ impl AuthKit {
 
     /// The client of the official WorkOS SDK, with this application's key.
     ///
-    /// Its calls run on the background thread, under a deadline of 30 seconds and a body limit of
+    /// Its calls run on AuthKit's own thread, under a deadline of 30 seconds and a body limit of
     /// 16 MB; they are safe from any worker.
+    ///
+    /// ```no_run
+    /// # async fn list(authkit: authkit_actix::AuthKit) -> Result<(), Box<dyn std::error::Error>> {
+    /// let organizations = authkit
+    ///     .workos()
+    ///     .organizations()
+    ///     .list_organizations(Default::default())
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn workos(&self) -> &workos::Client {
         self.inner.workos.sdk()
     }
@@ -167,7 +179,7 @@ impl AuthKit {
     pub(crate) fn owns_path(&self, path: &str) -> bool {
         let paths = &self.inner.config.paths;
         [
-            &paths.callback,
+            self.inner.callback_path.get().unwrap_or(&paths.callback),
             &paths.sign_in,
             &paths.sign_up,
             &paths.sign_out,
@@ -195,11 +207,13 @@ impl fmt::Debug for AuthKit {
 ///
 /// let error = AuthKit::builder()
 ///     .client_id("client_123")
+///     .api_key("sk_test_123")
 ///     .cookie_password("too short")
 ///     .redirect_uri("https://app.example.com/callback#here")
 ///     .build()
-///     .expect_err("three problems, all named");
-/// assert!(error.problems().len() >= 2);
+///     .expect_err("two mistakes");
+/// let fields: Vec<_> = error.problems().iter().map(|problem| problem.field()).collect();
+/// assert_eq!(fields, ["cookie_password", "redirect_uri"]);
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "call .build() to get the AuthKit"]
@@ -379,9 +393,10 @@ impl AuthKitBuilder {
         self
     }
 
-    /// Other origins that a sign-out may return to, such as a marketing site.
+    /// Other origins that a sign-out may return to, such as `https://www.example.com`.
     ///
-    /// Defaults to none: the application's own only.
+    /// WorkOS returns only to addresses that are registered as sign-out redirects in the dashboard.
+    /// Defaults to none: the application's own origin only.
     pub fn return_to_origins<O: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = O>,
@@ -410,6 +425,8 @@ impl AuthKitBuilder {
             .api_port(emulator.port())
     }
 
+    /// Joins code and environment, and checks it all.
+    ///
     /// # Errors
     ///
     /// Every problem of the configuration at once, each with its cure. Also when the thread for
@@ -467,6 +484,7 @@ impl AuthKitBuilder {
         );
         Ok(AuthKit {
             inner: Arc::new(Inner {
+                callback_path: OnceLock::new(),
                 _registration: Registration::of(&config.client_id),
                 config,
                 clock,

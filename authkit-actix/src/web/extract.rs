@@ -28,15 +28,15 @@ type Extraction<T> = Either<Ready<Result<T, Error>>, LocalBoxFuture<'static, Res
 /// The session of a request, for pages that show something to everybody.
 ///
 /// ```
-/// use actix_web::{Responder, get};
+/// use actix_web::{Responder, get, web::Html};
 /// use authkit_actix::Auth;
 ///
 /// #[get("/")]
 /// async fn home(auth: Auth) -> impl Responder {
-///     match auth.user() {
-///         Some(user) => format!("Welcome back, {}", user.display_name()),
+///     Html::new(match auth.user() {
+///         Some(_) => "<a href='/dashboard'>Dashboard</a>".to_owned(),
 ///         None => format!("<a href='{}'>Sign in</a>", auth.sign_in_url().return_to("/dashboard")),
-///     }
+///     })
 /// }
 /// ```
 ///
@@ -49,6 +49,20 @@ pub struct Auth {
 }
 
 /// The session of a request in its three outcomes, for pages that can degrade.
+///
+/// ```
+/// use actix_web::{Responder, get};
+/// use authkit_actix::AuthStatus;
+///
+/// #[get("/")]
+/// async fn home(status: AuthStatus) -> impl Responder {
+///     match status {
+///         AuthStatus::SignedIn(user) => format!("Welcome back, {}", user.display_name()),
+///         AuthStatus::SignedOut => "Hello, stranger".to_owned(),
+///         AuthStatus::CannotTell => "Hello".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub enum AuthStatus {
     /// Somebody is signed in.
@@ -61,6 +75,8 @@ pub enum AuthStatus {
 }
 
 /// An address of the application's own sign-in or sign-up route; shows itself as the URL.
+///
+/// It is percent-encoded: safe in a quoted HTML attribute and in JSON as it stands.
 #[derive(Clone, Debug)]
 #[must_use = "an address does nothing until it is shown"]
 pub struct SignInUrl {
@@ -80,7 +96,7 @@ impl Auth {
         self.url(Screen::SignIn)
     }
 
-    /// Where to sign up.
+    /// Where to sign up: the same, with AuthKit's sign-up page first.
     pub fn sign_up_url(&self) -> SignInUrl {
         self.url(Screen::SignUp)
     }

@@ -53,6 +53,15 @@ impl CallbackService {
     /// The path as this application sees it, where a proxy changes it on the way.
     ///
     /// Defaults to the path of the redirect URI.
+    ///
+    /// ```
+    /// # use actix_web::web;
+    /// # use authkit_actix::AuthKit;
+    /// # fn routes(authkit: &AuthKit, app: &mut web::ServiceConfig) {
+    /// // The redirect URI is https://example.com/shop/callback, and a proxy strips `/shop`.
+    /// app.service(authkit.handle_auth().path("/callback"));
+    /// # }
+    /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
@@ -61,10 +70,13 @@ impl CallbackService {
 
 impl HttpServiceFactory for CallbackService {
     fn register(self, service: &mut AppService) {
-        let path = self
-            .path
-            .unwrap_or_else(|| self.authkit.inner.config.paths.callback.clone());
-        register(service, &self.authkit, &path, callback);
+        let inner = &self.authkit.inner;
+        let path = match self.path {
+            // Middleware auth has to know it, and every worker registers the same.
+            Some(path) => inner.callback_path.get_or_init(|| path),
+            None => &inner.config.paths.callback,
+        };
+        register(service, &self.authkit, path, callback);
     }
 }
 
