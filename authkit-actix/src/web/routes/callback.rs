@@ -252,13 +252,15 @@ struct CallbackQuery {
 impl CallbackQuery {
     fn parse(query: &str) -> Self {
         let only = |wanted: &str| {
-            let mut values = url::form_urlencoded::parse(query.as_bytes())
-                .filter(|(name, _)| name == wanted)
-                .map(|(_, value)| value);
-            let value = values.next()?;
+            let mut values = query.split('&').filter_map(|pair| {
+                let (name, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+                (name == wanted).then_some((pair, value))
+            });
+            let (pair, value) = values.next()?;
             let is_plausible = !value.is_empty()
                 && value.len() <= LONGEST_PARAMETER
-                && value.bytes().all(|byte| byte.is_ascii_graphic());
+                && value.bytes().all(|byte| byte.is_ascii_graphic())
+                && is_percent_encoded(pair);
             (is_plausible && values.next().is_none()).then(|| value.into_owned())
         };
         Self {
@@ -268,6 +270,14 @@ impl CallbackQuery {
                 .any(|(name, _)| name == "error"),
         }
     }
+}
+
+/// Whether every `%` begins an octet, RFC 3986 section 2.1.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let octet = rest.as_bytes().get(..2);
+        octet.is_some_and(|octet| octet.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 impl CallbackError {

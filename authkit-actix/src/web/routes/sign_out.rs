@@ -29,7 +29,13 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return method_not_allowed(&request, "GET, POST");
     }
-    if !is_same_origin(&authkit, request.headers()) {
+    let headers = request.headers();
+    let is_asked_for = match header(headers, "sec-fetch-mode") {
+        // A page may embed what its users write, such as an image with this address.
+        Some(mode) if request.method() == Method::GET => mode == "navigate",
+        _ => true,
+    };
+    if !is_asked_for || !is_same_origin(&authkit, headers) {
         debug!("a sign-out that another site asked for was refused");
         return refusal(
             &request,
@@ -102,6 +108,10 @@ fn return_to(authkit: &AuthKit, query: &str) -> Option<String> {
         return Some(path.on(&config.base_url));
     }
     let url = url::Url::parse(&asked).ok()?;
+    // The origin of a `blob:` URL is that of the URL inside it.
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
     let origin = Origin::of(&url);
     let is_listed = origin.as_str() == config.base_url.as_str()
         || config
