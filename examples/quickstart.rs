@@ -1,21 +1,27 @@
 //! The main job: a public page, a protected one, and everything to get from one to the other.
 
-use actix_web::{App, HttpServer, Responder, get, web::Html};
+mod page;
+
+use std::{env, error::Error};
+
+use actix_web::{App, HttpServer, Responder, get};
 use authkit_actix::{Auth, AuthKit, AuthUser, ensure_signed_in};
 use maud::html;
+
+use crate::page::page;
 
 #[get("/")]
 async fn home(auth: Auth) -> impl Responder {
     page(match auth.user() {
         Some(user) => html! {
             h1 { "Welcome back, " (user.display_name()) }
-            p { a href="/dashboard" { "Dashboard" } }
+            a href="/dashboard" { "Dashboard" }
             form method="post" action="/sign-out" { button { "Sign out" } }
         },
         None => html! {
             h1 { "Hello, stranger" }
-            p { a href=(auth.sign_in_url().return_to("/dashboard")) { "Sign in" } }
-            p { a href=(auth.sign_up_url().return_to("/dashboard")) { "Sign up" } }
+            a href=(auth.sign_in_url().return_to("/dashboard")) { "Sign in" }
+            a href=(auth.sign_up_url().return_to("/dashboard")) { "Sign up" }
         },
     })
 }
@@ -25,31 +31,24 @@ async fn home(auth: Auth) -> impl Responder {
 async fn dashboard(user: AuthUser) -> impl Responder {
     page(html! {
         h1 { "Hello, " (user.display_name()) }
-        p { "You are signed in as " (user.email) ". " a href="/" { "Home" } }
+        p { "You are signed in as " (user.email) "." } a href="/" { "Home" }
     })
 }
 
-fn page(body: maud::Markup) -> Html {
-    let style = "body{font:18px system-ui;max-width:30rem;margin:4rem auto;padding:0 1rem}";
-    Html::new(
-        html! { (maud::DOCTYPE) title { "Quickstart" } style { (style) } (body) }.into_string(),
-    )
-}
-
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt::init();
-    let authkit = AuthKit::from_env_or_emulator("http://127.0.0.1:3000")?;
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let authkit = AuthKit::from_env_or_emulator(&format!("http://127.0.0.1:{port}"))?;
     let app = authkit.clone();
     let server = HttpServer::new(move || {
         App::new()
             .wrap(app.middleware()) // sessions
             .service(app.handle_auth()) // the callback, at the redirect URI's path
             .service(app.routes()) // /sign-in, /sign-up, /sign-out
-            .service(home)
-            .service(dashboard)
+            .service((home, dashboard))
     });
-    let server = server.bind(("127.0.0.1", 3000))?;
+    let server = server.bind(("127.0.0.1", port))?;
     println!("Open {}", authkit.base_url());
     Ok(server.run().await?)
 }

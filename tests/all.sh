@@ -1,9 +1,32 @@
 #!/usr/bin/env bash
-# Every test of the project, installing what is missing.
+# Every check and every test of the project, after installing what they need and this machine lacks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+has() { command -v "$1" >/dev/null; }
+give_up() { echo "tests/all.sh: $1" >&2; exit 1; }
+
+has cargo || give_up "cargo is missing: install Rust from https://rustup.rs."
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    has rustup || give_up "rustfmt or clippy is missing: install both."
+    rustup component add rustfmt clippy
+fi
+if ! has chromedriver || ! { has chromium || has google-chrome; }; then
+    has apt-get || give_up "Chromium or chromedriver is missing: install both, of one version."
+    as_root=""
+    if [ "$EUID" -ne 0 ]; then
+        has sudo || give_up "Chromium or chromedriver is missing: as root, apt-get install chromium chromium-driver."
+        as_root="sudo"
+    fi
+    $as_root apt-get update
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --no-install-recommends chromium chromium-driver
+fi
+
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-cargo test --locked --workspace --all-features
+# As an application builds the library: nothing else in the workspace lends it a feature.
+cargo clippy --locked --package authkit-actix --no-default-features -- -D warnings
+cargo clippy --locked --package authkit-actix --features emulator -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
+cargo test --locked --workspace --all-features --no-fail-fast

@@ -1,3 +1,16 @@
 //! What the library does, seen from outside: over HTTP, against the emulator.
 
+mod asking_for_a_user;
+mod callback;
+mod configuration;
+mod cookies_and_seals;
+mod emulator_rules;
 mod main_job;
+mod redirects_and_paths;
+mod refreshing;
+mod responses;
+mod secrets;
+mod sign_out;
+mod signing_in;
+mod tokens_and_keys;
+mod workers;

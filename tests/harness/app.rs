@@ -15,10 +15,11 @@ use authkit_actix::{
     emulator::{Emulator, EmulatorBuilder, NewSession},
     ensure_signed_in, sign_up_path,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Browser, TestClock, seal};
+use crate::{Answer, Browser, TestClock, seal};
 
 /// An application with the library in it, on a real socket, in front of an emulator; both run by one
 /// clock.
@@ -28,6 +29,7 @@ pub struct TestApp {
     pub clock: TestClock,
     pub origin: String,
     server: ServerHandle,
+    anybody: Browser,
 }
 
 /// What a test wants different.
@@ -60,6 +62,11 @@ impl TestApp {
         Browser::at(&self.origin)
     }
 
+    /// Calls as a script does, with these cookies and no browser's.
+    pub async fn ask(&self, address: &str, cookies: &str) -> Answer {
+        self.anybody.api_with(address, cookies).await
+    }
+
     /// A browser that is signed in.
     pub async fn signed_in(&self, email: &str) -> Browser {
         let mut browser = self.browser();
@@ -89,10 +96,22 @@ impl TestApp {
         seal::seal(PASSWORD, seal::SESSION, session.to_string().as_bytes())
     }
 
+    /// The claims of an access token, as they stand there.
+    pub fn claims(&self, token: &Value) -> Value {
+        let payload = token.as_str().and_then(|token| token.split('.').nth(1));
+        let payload = URL_SAFE_NO_PAD.decode(payload.expect("a token"));
+        serde_json::from_slice(&payload.expect("base64url")).expect("JSON")
+    }
+
     /// The content of a sealed session cookie.
     pub fn open(&self, sealed: &str) -> Value {
         let plaintext = seal::open(PASSWORD, seal::SESSION, sealed).expect("a genuine cookie");
         serde_json::from_slice(&plaintext).expect("JSON")
+    }
+
+    /// Stops the server as a deployment does: requests under way are still answered.
+    pub async fn stop_gracefully(&self) {
+        self.server.stop(true).await;
     }
 }
 
@@ -180,6 +199,7 @@ impl TestAppBuilder {
         });
         TestApp {
             server: receiver.recv().expect("the server starts"),
+            anybody: Browser::at(&origin),
             emulator,
             authkit,
             clock,

@@ -61,6 +61,14 @@ impl Browser {
             .await
     }
 
+    /// Calls as a script does, with these cookies in place of the jar's, which stays as it is.
+    pub async fn api_with(&self, address: &str, cookies: &str) -> Answer {
+        let mut once = self.clone();
+        once.jar.clear();
+        let headers = [("accept", "application/json"), ("cookie", cookies)];
+        once.send(Method::GET, address, &headers, "").await
+    }
+
     /// Submits a form of the same origin.
     pub async fn submit(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new())

@@ -29,6 +29,14 @@ impl Log {
         let log = self.0.lock().expect("no test panics while it writes");
         String::from_utf8_lossy(&log).contains(text)
     }
+
+    /// The lines that contain a text.
+    pub fn lines_with(&self, text: &str) -> Vec<String> {
+        let log = self.0.lock().expect("no test panics while it writes");
+        let log = String::from_utf8_lossy(&log);
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines.map(str::to_owned).collect()
+    }
 }
 
 impl io::Write for Log {

@@ -77,10 +77,12 @@ pub(super) fn escape(text: &str) -> String {
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
-body{margin:0;min-height:100vh;display:grid;place-items:center;\
-font:16px/1.5 system-ui,sans-serif;background:light-dark(#f6f7f9,#111318);color:light-dark(#1b1f24,#e6e8eb)}\
-main{max-width:26rem;margin:1rem;padding:2rem;border-radius:1rem;\
-background:light-dark(#fff,#1b1e25);box-shadow:0 1px 3px #0002,0 8px 24px #0001}\
-h1{margin:0 0 .5rem;font-size:1.25rem}p{margin:0 0 1rem}p:last-child{margin:0}\
-a{display:inline-block;padding:.5rem 1rem;border-radius:.5rem;background:#4f46e5;color:#fff;text-decoration:none}\
-a:focus-visible{outline:3px solid #a5b4fc}";
+body{margin:0;min-height:100vh;display:grid;place-items:center;font:16px/1.5 system-ui,sans-serif;\
+background:light-dark(#f4f4f8,#111119);color:light-dark(#1b1b27,#f0f0f6)}\
+main{max-width:20rem;margin:1rem;padding:2.25rem 2rem;border:1px solid light-dark(#dcdce6,#34344a);border-radius:1rem;\
+text-align:center;text-wrap:pretty;background:light-dark(#fff,#1a1a25);box-shadow:0 12px 32px #14143214}\
+h1{margin:0 0 .5rem;font-size:1.45rem;line-height:1.25;letter-spacing:-.01em}\
+p{margin:0 0 1.5rem;color:light-dark(#62627a,#a2a2b8)}p:last-child{margin:0}\
+a{display:inline-block;padding:.65rem 1.5rem;border-radius:.625rem;font-weight:600;text-decoration:none;\
+background:light-dark(#5b52e8,#8b84ff);color:light-dark(#fff,#12121c)}\
+a:focus-visible{outline:3px solid #8b84ff;outline-offset:2px}";
