@@ -15,7 +15,7 @@ use crate::{
     background::Background,
     clock::{Clock, SystemClock},
     config::{self, Config, ConfigError, Origin, SameSite, Settings},
-    oauth::Screen,
+    oauth::{Screen, SignInOptions},
     seal::Sealer,
     session::{Exchanges, RefreshSettings, Sessions},
     token::{FetchKeys, Jwks, Tokens, Verifier},
@@ -148,19 +148,28 @@ impl AuthKit {
         self.inner.config.base_url.as_str()
     }
 
-    /// The address of the sign-in or sign-up route, with where to return to.
-    pub(crate) fn sign_in_address(&self, screen: Screen, return_to: Option<&str>) -> String {
+    /// The address of the sign-in or sign-up route, with where to return to and, sealed, what else
+    /// the sign-in asks for.
+    pub(crate) fn sign_in_address(
+        &self,
+        options: &SignInOptions,
+        return_to: Option<&str>,
+    ) -> String {
         let config = &self.inner.config;
-        let path = match screen {
+        let path = match options.screen {
             Screen::SignIn => &config.paths.sign_in,
             Screen::SignUp => &config.paths.sign_up,
         };
-        let mut address = format!("{}{path}", config.base_url.as_str());
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
         if let Some(return_to) = return_to {
-            address.push_str("?return_to=");
-            address.extend(url::form_urlencoded::byte_serialize(return_to.as_bytes()));
+            query.append_pair("return_to", return_to);
         }
-        address
+        if let Some(sealed) = options.seal(&self.inner.sealer) {
+            query.append_pair("options", &sealed);
+        }
+        let query = query.finish();
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{}{path}{separator}{query}", config.base_url.as_str())
     }
 
     /// Whether a path is one of the library's own routes.

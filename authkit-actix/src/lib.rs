@@ -25,7 +25,8 @@ pub use self::{
     oauth::ReturnTo,
     token::{AccessTokenClaims, Actor},
     web::{
-        extract::{Auth, AuthStatus, SignInUrl},
+        auth::{Auth, RecentAuth, RefreshError, SignInError, SignInUrl, SignOut, StepUpRequired},
+        extract::AuthStatus,
         middleware::{AuthKitMiddleware, AuthKitService, ProtectBuilder},
         routes::{AuthKitRoutes, CallbackService},
     },

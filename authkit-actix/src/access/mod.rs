@@ -3,7 +3,7 @@
 mod auth_user;
 mod requirement;
 
-pub(crate) use self::requirement::Decision;
+pub(crate) use self::requirement::{Decision, is_within};
 pub use self::{
     auth_user::{AuthUser, NoClaims},
     requirement::{Requirement, Rule},

@@ -91,7 +91,7 @@ impl Requirement {
 }
 
 /// A time at most `seconds` ago; one that lies ahead by more than clocks differ is no proof.
-fn is_within(time: Option<i64>, seconds: u32, now: i64) -> bool {
+pub(crate) fn is_within(time: Option<i64>, seconds: u32, now: i64) -> bool {
     time.is_some_and(|time| {
         let age = now.saturating_sub(time);
         (-CLOCKS_DIFFER..=i64::from(seconds)).contains(&age)

@@ -32,9 +32,59 @@ pub(crate) struct SignInOptions {
     pub(crate) login_hint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invitation_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) domain_hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prompt: Option<String>,
     /// Seconds; somebody who proved their identity longer ago does so again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<u32>,
+    #[serde(default, skip_serializing_if = "Selector::is_authkit")]
+    pub(crate) selector: Selector,
+    /// What the application wants to find again after the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) custom: Option<serde_json::Value>,
+}
+
+impl SignInOptions {
+    pub(crate) fn of_screen(screen: Screen) -> Self {
+        Self {
+            screen,
+            ..Self::default()
+        }
+    }
+
+    /// The options as a parameter of the sign-in route; `None` when the route's own path says all.
+    pub(crate) fn seal(&self, sealer: &Sealer) -> Option<String> {
+        if *self == Self::of_screen(self.screen) {
+            return None;
+        }
+        let json = serde_json::to_vec(self).ok()?;
+        sealer.seal(Purpose::SignInOptions, &json).ok()
+    }
+
+    pub(crate) fn open(sealed: &str, sealer: &Sealer) -> Option<Self> {
+        let opened = sealer.open(Purpose::SignInOptions, sealed).ok()?;
+        serde_json::from_slice(&opened.plaintext).ok()
+    }
+}
+
+/// Who authenticates the user; exactly one is named in an authorization URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Selector {
+    /// AuthKit, which offers whatever the environment allows.
+    #[default]
+    AuthKit,
+    /// An SSO connection: `conn_…`.
+    Connection(String),
+    /// A provider such as `GoogleOAuth`, with more scopes than its usual ones.
+    Provider { name: String, scopes: Vec<String> },
+}
+
+impl Selector {
+    fn is_authkit(&self) -> bool {
+        *self == Self::AuthKit
+    }
 }
 
 /// The AuthKit page that a sign-in begins with.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     begin::{CodeExchange, ExchangeError, Exchanges},
     open::{Sessions, Step, Unsettled},
-    refresh::RefreshSettings,
+    refresh::{RefreshFailure, RefreshSettings},
 };
 use crate::{
     token::AccessTokenClaims,

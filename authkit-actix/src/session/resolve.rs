@@ -1,12 +1,14 @@
 //! The part of opening a session that waits for WorkOS.
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Outcome, Resolution, Sessions,
+    CookieChange, Outcome, Resolution, Sessions, SignedIn,
     open::{Need, Opened, Step, Unsettled},
-    refresh::RefreshError,
+    refresh::{RefreshFailure, Successor, Target},
 };
 use crate::{token::AccessTokenClaims, workos::Peer};
 
@@ -41,33 +43,57 @@ impl Sessions {
         }
     }
 
+    /// Refreshes a session since a handler asks for it, into another organization if one is named.
+    pub(crate) async fn refresh(
+        &self,
+        signed_in: &SignedIn,
+        organization_id: Option<&str>,
+        peer: Peer,
+    ) -> Result<Resolution, RefreshFailure> {
+        let target = match organization_id {
+            Some(organization_id) => Target::switch(organization_id),
+            None => Target::renewal(&signed_in.claims),
+        };
+        let successor = self
+            .refreshes
+            .refresh(&signed_in.session, target, peer.clone())
+            .await?;
+        Ok(match self.succeed(&successor) {
+            Step::Done(resolution) => resolution,
+            Step::Waits(unsettled) => self.resolve(unsettled, peer).await,
+        })
+    }
+
     async fn renew(&self, opened: Opened, claims: AccessTokenClaims, peer: Peer) -> Step {
-        let refreshed = self.refreshes.refresh(&opened.session, &claims, peer).await;
+        let target = Target::renewal(&claims);
+        let refreshed = self.refreshes.refresh(&opened.session, target, peer).await;
         let still_valid = claims.exp > self.clock.unix_seconds();
         Step::Done(match refreshed {
-            Ok(successor) => {
-                let cookie = CookieChange::Set(successor.sealed.clone());
-                if successor.untimely {
-                    cannot_tell(RETRY_AFTER, cookie)
-                } else {
-                    return self.check(Opened {
-                        session: successor.session.clone(),
-                        cookie,
-                        is_successor: true,
-                    });
-                }
-            }
-            Err(RefreshError::Ended) => Resolution::signed_out(CookieChange::Clear),
-            Err(RefreshError::StepUp) => Resolution {
+            Ok(successor) => return self.succeed(&successor),
+            Err(RefreshFailure::Ended) => Resolution::signed_out(CookieChange::Clear),
+            Err(RefreshFailure::StepUp(_)) => Resolution {
                 outcome: Outcome::SignedOut {
                     organization_id: claims.org_id,
                 },
                 cookie: CookieChange::Clear,
             },
-            Err(RefreshError::Unavailable { .. }) if still_valid => opened.signed_in(claims),
-            Err(RefreshError::Unavailable { retry_after }) => {
+            Err(RefreshFailure::Unavailable { .. }) if still_valid => opened.signed_in(claims),
+            Err(RefreshFailure::Unavailable { retry_after }) => {
                 cannot_tell(retry_after, opened.cookie)
             }
+        })
+    }
+
+    /// The step that follows when a refresh has given a successor.
+    fn succeed(&self, successor: &Successor) -> Step {
+        let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
+        if successor.untimely {
+            return Step::Done(cannot_tell(RETRY_AFTER, cookie));
+        }
+        self.check(Opened {
+            session: Arc::clone(&successor.session),
+            cookie,
+            is_successor: true,
         })
     }
 }

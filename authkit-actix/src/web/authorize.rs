@@ -18,8 +18,10 @@ use super::{
 use crate::{
     authkit::AuthKit,
     config::VERIFIER_COOKIE_PREFIX,
-    oauth::{ReturnTo, Screen, SealedState, SignInOptions, SignInState, verifier_cookie_name},
-    workos::{AuthorizationRequest, code_challenge, code_verifier},
+    oauth::{
+        ReturnTo, Screen, SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
+    },
+    workos::{self, AuthorizationRequest, code_challenge, code_verifier},
 };
 
 /// A sign-in that is about to start.
@@ -85,8 +87,17 @@ impl SignIn {
                 sign_up: options.screen == Screen::SignUp,
                 organization_id: options.organization_id.as_deref(),
                 login_hint: options.login_hint.as_deref(),
+                domain_hint: options.domain_hint.as_deref(),
                 invitation_token: options.invitation_token.as_deref(),
+                prompt: options.prompt.as_deref(),
                 max_age: options.max_age,
+                selector: match &options.selector {
+                    Selector::AuthKit => workos::Selector::AuthKit,
+                    Selector::Connection(id) => workos::Selector::Connection(id),
+                    Selector::Provider { name, scopes } => {
+                        workos::Selector::Provider { name, scopes }
+                    }
+                },
             });
             url.ok()
         });

@@ -1,7 +1,6 @@
 //! The session as handler parameters.
 
 use std::{
-    fmt,
     future::{Ready, pending, ready},
     rc::Rc,
 };
@@ -17,36 +16,13 @@ use super::{
 };
 use crate::{
     access::AuthUser,
-    authkit::AuthKit,
-    oauth::{ReturnTo, Screen},
+    oauth::Screen,
     session::{Outcome, Resolution},
 };
 
 /// Ready at once on the hot path, boxed where WorkOS has to be asked.
-type Extraction<T> = Either<Ready<Result<T, Error>>, LocalBoxFuture<'static, Result<T, Error>>>;
-
-/// The session of a request, for pages that show something to everybody.
-///
-/// ```
-/// use actix_web::{Responder, get};
-/// use authkit_actix::Auth;
-///
-/// #[get("/")]
-/// async fn home(auth: Auth) -> impl Responder {
-///     match auth.user() {
-///         Some(user) => format!("Welcome back, {}", user.display_name()),
-///         None => format!("<a href='{}'>Sign in</a>", auth.sign_in_url().return_to("/dashboard")),
-///     }
-/// }
-/// ```
-///
-/// While nothing is known about the session (WorkOS is out of reach and the access token has
-/// expired) the request is answered with `503`; pages that can do without use [`AuthStatus`].
-#[derive(Clone, Debug)]
-pub struct Auth {
-    authkit: AuthKit,
-    user: Option<AuthUser>,
-}
+pub(super) type Extraction<T> =
+    Either<Ready<Result<T, Error>>, LocalBoxFuture<'static, Result<T, Error>>>;
 
 /// The session of a request in its three outcomes, for pages that can degrade.
 #[derive(Clone, Debug)]
@@ -58,57 +34,6 @@ pub enum AuthStatus {
     /// Nobody knows: WorkOS, or the key set, is out of reach. Treat the visitor as a stranger, and
     /// do not call them signed out.
     CannotTell,
-}
-
-/// An address of the application's own sign-in or sign-up route; shows itself as the URL.
-#[derive(Clone, Debug)]
-#[must_use = "an address does nothing until it is shown"]
-pub struct SignInUrl {
-    authkit: AuthKit,
-    screen: Screen,
-    return_to: Option<ReturnTo>,
-}
-
-impl Auth {
-    /// Who is signed in.
-    pub fn user(&self) -> Option<&AuthUser> {
-        self.user.as_ref()
-    }
-
-    /// Where to sign in: for a link on a page, or for JSON. The flow starts on the click.
-    pub fn sign_in_url(&self) -> SignInUrl {
-        self.url(Screen::SignIn)
-    }
-
-    /// Where to sign up.
-    pub fn sign_up_url(&self) -> SignInUrl {
-        self.url(Screen::SignUp)
-    }
-
-    fn url(&self, screen: Screen) -> SignInUrl {
-        SignInUrl {
-            authkit: self.authkit.clone(),
-            screen,
-            return_to: None,
-        }
-    }
-}
-
-impl SignInUrl {
-    /// The path to come back to. One that leads off the application's origin is ignored.
-    ///
-    /// Defaults to `/`.
-    pub fn return_to(mut self, path: &str) -> Self {
-        self.return_to = ReturnTo::parse(path);
-        self
-    }
-}
-
-impl fmt::Display for SignInUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let return_to = self.return_to.as_ref().map(ReturnTo::as_str);
-        f.write_str(&self.authkit.sign_in_address(self.screen, return_to))
-    }
 }
 
 impl<C: DeserializeOwned + 'static> FromRequest for AuthUser<C> {
@@ -137,28 +62,6 @@ impl<C: DeserializeOwned + 'static> FromRequest for AuthUser<C> {
     }
 }
 
-impl FromRequest for Auth {
-    type Error = Error;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, "Auth", |session, request, resolution| {
-            let user = match resolution.outcome {
-                Outcome::SignedIn(signed_in) => match AuthUser::new(signed_in) {
-                    Ok(user) => Some(user),
-                    Err(error) => return Answer::Error(unfit_claims(request, &error)),
-                },
-                Outcome::SignedOut { .. } => None,
-                Outcome::CannotTell { retry_after } => return Answer::GiveUp { retry_after },
-            };
-            Answer::Value(Auth {
-                authkit: session.authkit().clone(),
-                user,
-            })
-        })
-    }
-}
-
 impl FromRequest for AuthStatus {
     type Error = Error;
     type Future = Extraction<Self>;
@@ -178,7 +81,7 @@ impl FromRequest for AuthStatus {
 }
 
 /// What a resolution means for an extractor.
-enum Answer<T> {
+pub(super) enum Answer<T> {
     Value(T),
     Error(Error),
     /// `Option` would make `None` of an error, so the middleware has to answer.
@@ -187,10 +90,10 @@ enum Answer<T> {
     },
 }
 
-fn extract<T: 'static>(
+pub(super) fn extract<T: 'static>(
     request: &HttpRequest,
     name: &str,
-    read: impl FnOnce(&RequestSession, &HttpRequest, Resolution) -> Answer<T> + 'static,
+    read: impl FnOnce(&Rc<RequestSession>, &HttpRequest, Resolution) -> Answer<T> + 'static,
 ) -> Extraction<T> {
     let Some(session) = RequestSession::of(request) else {
         return Either::Left(ready(Err(missing_middleware(request, name))));

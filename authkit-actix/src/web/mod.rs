@@ -1,5 +1,6 @@
 //! Everything that knows HTTP: the only folder of the library proper that imports actix-web.
 
+pub(crate) mod auth;
 pub(crate) mod authorize;
 pub(crate) mod cache_control;
 pub(crate) mod extract;

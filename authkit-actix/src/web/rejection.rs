@@ -5,7 +5,7 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
@@ -29,6 +29,8 @@ pub(super) enum Rejection {
         screen: Screen,
         organization_id: Option<String>,
     },
+    /// The user has to take a step at this address first.
+    StepUp { address: String },
     /// The user may not do this.
     Forbidden,
     /// The user's last proof of identity is older than this many seconds.
@@ -47,23 +49,37 @@ impl Rejection {
                 organization_id,
             } => {
                 let options = SignInOptions {
-                    screen,
                     organization_id,
-                    ..SignInOptions::default()
+                    ..SignInOptions::of_screen(screen)
                 };
                 if can_be_redirected(request) {
                     return SignIn::for_request(authkit, request, options)
                         .response(authkit, request);
                 }
                 challenge(
-                    authkit,
                     request,
-                    screen,
+                    sign_in_address(authkit, request, screen),
                     "AuthKit",
                     &Problem {
                         code: "signed_out",
                         title: "Sign in to go on",
                         detail: "The request carries no live session.",
+                        ..Problem::new(StatusCode::UNAUTHORIZED)
+                    },
+                )
+            }
+            Self::StepUp { address } => {
+                if can_be_redirected(request) {
+                    return step_up_redirect(request, &address);
+                }
+                challenge(
+                    request,
+                    address,
+                    "AuthKit",
+                    &Problem {
+                        code: "step_required",
+                        title: "One more step is needed",
+                        detail: "AuthKit asks for another way of signing in.",
                         ..Problem::new(StatusCode::UNAUTHORIZED)
                     },
                 )
@@ -81,9 +97,8 @@ impl Rejection {
                     "AuthKit error=\"insufficient_user_authentication\", max_age={max_age}"
                 );
                 challenge(
-                    authkit,
                     request,
-                    Screen::SignIn,
+                    sign_in_address(authkit, request, Screen::SignIn),
                     &scheme,
                     &Problem {
                         code: "insufficient_user_authentication",
@@ -212,32 +227,48 @@ pub(super) fn refusal(request: &HttpRequest, problem: &Problem<'_>) -> HttpRespo
     response
 }
 
-/// `401` with the application's own sign-in address; no flow starts before somebody goes there.
+/// `401` with the address where the user goes on; no flow starts before somebody goes there.
 fn challenge(
-    authkit: &AuthKit,
     request: &HttpRequest,
-    screen: Screen,
+    address: String,
     scheme: &str,
     problem: &Problem<'_>,
 ) -> HttpResponse {
     let headers = request.headers();
-    let htmx_page = same_origin_path(authkit, header(headers, "hx-current-url"));
-    let sign_in_url = authkit.sign_in_address(screen, htmx_page.as_ref().map(ReturnTo::as_str));
     let mut response = HttpResponse::Unauthorized();
     if is_htmx(headers) {
-        response.insert_header((HeaderName::from_static("hx-redirect"), sign_in_url.as_str()));
+        response.insert_header((HeaderName::from_static("hx-redirect"), address.as_str()));
     }
     let mut response = response
         .insert_header((WWW_AUTHENTICATE, scheme))
         .content_type("application/problem+json")
         .body(
             serde_json::to_string(&Problem {
-                sign_in_url: Some(sign_in_url),
+                sign_in_url: Some(address),
                 ..*problem
             })
             .unwrap_or_default(),
         );
     CachePolicy::private(headers).apply(response.headers_mut());
+    response
+}
+
+/// The sign-in route, coming back to the page that htmx shows.
+fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, screen: Screen) -> String {
+    let htmx_page = header(request.headers(), "hx-current-url");
+    let return_to = same_origin_path(authkit, htmx_page);
+    let return_to = return_to.as_ref().map(ReturnTo::as_str);
+    authkit.sign_in_address(&SignInOptions::of_screen(screen), return_to)
+}
+
+fn step_up_redirect(request: &HttpRequest, address: &str) -> HttpResponse {
+    let mut response = if request.method() == Method::GET {
+        HttpResponse::Found()
+    } else {
+        HttpResponse::SeeOther()
+    };
+    let mut response = response.insert_header((LOCATION, address)).finish();
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
     response
 }
 

@@ -116,6 +116,10 @@ impl RequestSession {
         true
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
     pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, u64)> {
         self.unanswerable.borrow_mut().take()
     }

@@ -40,6 +40,9 @@ pub(crate) struct StepUp {
     /// The error code, such as `sso_required` or `mfa_enrollment`.
     #[serde(alias = "error")]
     pub(crate) code: String,
+    /// The AuthKit page where the step is taken, where WorkOS names one.
+    #[serde(default)]
+    pub(crate) authkit_redirect_url: Option<String>,
 }
 
 /// How an answer was unusable.

@@ -64,8 +64,23 @@ pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) sign_up: bool,
     pub(crate) organization_id: Option<&'a str>,
     pub(crate) login_hint: Option<&'a str>,
+    pub(crate) domain_hint: Option<&'a str>,
     pub(crate) invitation_token: Option<&'a str>,
+    pub(crate) prompt: Option<&'a str>,
     pub(crate) max_age: Option<u32>,
+    pub(crate) selector: Selector<'a>,
+}
+
+/// Who authenticates the user; exactly one is named.
+#[derive(Debug, Default)]
+pub(crate) enum Selector<'a> {
+    #[default]
+    AuthKit,
+    Connection(&'a str),
+    Provider {
+        name: &'a str,
+        scopes: &'a [String],
+    },
 }
 
 impl WorkOs {
@@ -178,14 +193,23 @@ impl WorkOs {
             UserManagementAuthenticationScreenHint as ScreenHint,
         };
         let mut params = GetAuthorizationUrlParams::new(request.redirect_uri);
-        params.provider = Some(Provider::Authkit);
+        match request.selector {
+            Selector::AuthKit => params.provider = Some(Provider::Authkit),
+            Selector::Connection(id) => params.connection_id = Some(id.to_owned()),
+            Selector::Provider { name, scopes } => {
+                params.provider = Some(name.into());
+                params.provider_scopes = (!scopes.is_empty()).then(|| scopes.to_vec());
+            }
+        }
         params.state = Some(request.state.to_owned());
         params.code_challenge = Some(request.code_challenge);
         params.code_challenge_method = Some("S256".to_owned());
         params.screen_hint = request.sign_up.then_some(ScreenHint::SignUp);
         params.organization_id = request.organization_id.map(Into::into);
         params.login_hint = request.login_hint.map(Into::into);
+        params.domain_hint = request.domain_hint.map(Into::into);
         params.invitation_token = request.invitation_token.map(Into::into);
+        params.prompt = request.prompt.map(Into::into);
         params.max_age = request.max_age.map(i64::from);
         Ok(self.sdk.user_management().get_authorization_url(params)?)
     }

@@ -15,7 +15,7 @@ use super::{method_not_allowed, register};
 use crate::{
     authkit::AuthKit,
     config::SameSite,
-    oauth::{ReturnTo, Screen, SignInState, verifier_cookie_name},
+    oauth::{ReturnTo, SignInOptions, SignInState, verifier_cookie_name},
     session::{CodeExchange, CookieChange, ExchangeError, Outcome, Resolution},
     web::{
         authorize::SignIn,
@@ -336,7 +336,7 @@ impl CallbackError {
                 code,
                 title,
                 detail,
-                sign_in_url: Some(authkit.sign_in_address(Screen::SignIn, None)),
+                sign_in_url: Some(authkit.sign_in_address(&SignInOptions::default(), None)),
                 ..Problem::new(status)
             },
         )
