@@ -15,6 +15,7 @@ use crate::{
     background::Background,
     clock::{Clock, SystemClock},
     config::{self, Config, ConfigError, Origin, SameSite, Settings},
+    feature_flags::{FeatureFlag, FeatureFlags},
     oauth::{Screen, SignInOptions},
     seal::Sealer,
     session::{Exchanges, RefreshSettings, Sessions},
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) workos: Arc<WorkOs>,
     pub(crate) sessions: Sessions,
     pub(crate) exchanges: Exchanges,
+    feature_flags: FeatureFlags,
     _registration: Registration,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
@@ -68,6 +70,7 @@ pub(crate) struct Inner {
 impl Drop for Inner {
     /// Lets the refreshes under way finish: their sessions would be lost.
     fn drop(&mut self) {
+        self.feature_flags.close();
         self.background.finish();
     }
 }
@@ -143,6 +146,16 @@ impl AuthKit {
         self.inner.workos.sdk()
     }
 
+    /// The feature flags of the WorkOS environment, evaluated in memory.
+    ///
+    /// One client serves the whole application. It begins to poll when it is first asked for, which
+    /// an application that uses it does at start, and ends when the last handle of this AuthKit is
+    /// dropped.
+    pub fn feature_flags(&self) -> &FeatureFlags {
+        self.inner.feature_flags.start();
+        &self.inner.feature_flags
+    }
+
     /// The origin of the application, as configured: `https://app.example.com`.
     pub fn base_url(&self) -> &str {
         self.inner.config.base_url.as_str()
@@ -215,6 +228,7 @@ impl fmt::Debug for AuthKit {
 pub struct AuthKitBuilder {
     settings: Settings,
     clock: Option<Arc<dyn Clock>>,
+    bootstrap_feature_flags: Option<Vec<FeatureFlag>>,
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,
 }
@@ -399,6 +413,27 @@ impl AuthKitBuilder {
         self
     }
 
+    /// The feature flags that hold until WorkOS first answers, so that an application need not wait
+    /// for it: those of a file, or of the last run.
+    ///
+    /// With them, even none, [`FeatureFlags`] are ready at once. The first answer replaces them all.
+    /// Defaults to none, without being ready.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use authkit_actix::{AuthKit, FeatureFlag};
+    ///
+    /// let file = r#"{"beta": {"slug": "beta", "enabled": true, "default_value": true}}"#;
+    /// let flags: BTreeMap<String, FeatureFlag> = serde_json::from_str(file)?;
+    /// let builder = AuthKit::builder().bootstrap_feature_flags(flags.into_values());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn bootstrap_feature_flags(mut self, flags: impl IntoIterator<Item = FeatureFlag>) -> Self {
+        self.bootstrap_feature_flags = Some(flags.into_iter().collect());
+        self
+    }
+
     /// The clock that expiry is judged by, so that tests need not sleep.
     ///
     /// Defaults to [`SystemClock`].
@@ -467,6 +502,11 @@ impl AuthKitBuilder {
                 buffer: config.refresh_buffer,
             },
         );
+        let feature_flags = FeatureFlags::new(
+            Arc::clone(&workos),
+            Arc::clone(&background),
+            self.bootstrap_feature_flags,
+        );
         let exchanges = Exchanges::new(
             Arc::clone(&workos),
             Arc::clone(&background),
@@ -483,6 +523,7 @@ impl AuthKitBuilder {
                 workos,
                 sessions,
                 exchanges,
+                feature_flags,
                 #[cfg(feature = "emulator")]
                 _emulator: self.emulator,
                 background,

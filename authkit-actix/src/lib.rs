@@ -9,6 +9,7 @@ mod clock;
 mod config;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+mod feature_flags;
 mod flights;
 mod oauth;
 mod seal;
@@ -22,6 +23,10 @@ pub use self::{
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
     config::{ConfigError, ConfigProblem, SameSite},
+    feature_flags::{
+        EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
+        FeatureFlagsError,
+    },
     oauth::ReturnTo,
     token::{AccessTokenClaims, Actor},
     web::{

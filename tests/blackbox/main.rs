@@ -1,3 +1,4 @@
 //! What the library does, seen from outside: over HTTP, against the emulator.
 
+mod feature_flags;
 mod main_job;

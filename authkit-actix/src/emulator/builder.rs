@@ -9,7 +9,7 @@ use super::keys::{KeyRing, random_id};
 use super::seeds::Seeds;
 use super::server::Server;
 use super::state::{Settings, State};
-use super::{Emulator, EmulatorError, EmulatorOrganization, EmulatorUser, Running};
+use super::{Emulator, EmulatorError, EmulatorFlag, EmulatorOrganization, EmulatorUser, Running};
 
 /// What a refresh token is worth when it comes a second time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub struct EmulatorBuilder {
     client_id: String,
     api_key: Option<SecretString>,
     seeds: Seeds,
+    feature_flags: Vec<EmulatorFlag>,
     access_token_lifetime: Duration,
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
     refresh_reuse: RefreshReuse,
@@ -45,6 +46,7 @@ impl EmulatorBuilder {
             client_id: "client_emulator".to_owned(),
             api_key: None,
             seeds: Seeds::default(),
+            feature_flags: Vec::new(),
             access_token_lifetime: ACCESS_TOKEN_LIFETIME,
             clock: Box::new(system_clock),
             refresh_reuse: RefreshReuse::default(),
@@ -96,6 +98,12 @@ impl EmulatorBuilder {
     ) -> Self {
         let permissions = permissions.into_iter().map(Into::into).collect();
         self.seeds.roles.push((slug.into(), permissions));
+        self
+    }
+
+    /// A feature flag with targets. Defaults to none.
+    pub fn feature_flag(mut self, flag: EmulatorFlag) -> Self {
+        self.feature_flags.push(flag);
         self
     }
 
@@ -192,6 +200,7 @@ impl EmulatorBuilder {
         let welcome = welcome(&settings.api_url, &seeds);
         let lifetime = seconds(self.access_token_lifetime);
         let state = Arc::new(State::new(settings, keys, seeds, lifetime));
+        state.store().feature_flags = self.feature_flags.into();
         let server = Server::start(listener, Arc::clone(&state))?;
 
         tracing::info!(

@@ -12,6 +12,7 @@ mod browser;
 mod builder;
 mod error;
 mod faults;
+mod feature_flags;
 mod keys;
 mod pages;
 mod seeds;
@@ -33,6 +34,7 @@ use state::{Account, Code, SignIn, State};
 pub use builder::{EmulatorBuilder, RefreshReuse};
 pub use error::EmulatorError;
 pub use faults::{Endpoint, Fault, FaultPlan, Strike};
+pub use feature_flags::EmulatorFlag;
 pub use seeds::{EmulatorOrganization, EmulatorUser, StepUp};
 pub use session::{EmulatorSession, NewSession};
 

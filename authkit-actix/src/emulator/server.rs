@@ -8,7 +8,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 use super::state::State;
-use super::{EmulatorError, api, authenticate, authorize};
+use super::{EmulatorError, api, authenticate, authorize, feature_flags};
 
 /// A running server; dropping it stops the server and frees the port.
 pub(super) struct Server {
@@ -109,6 +109,10 @@ fn routes(config: &mut ServiceConfig) {
         .route(
             "/user_management/organization_memberships",
             web::get().to(api::memberships),
+        )
+        .route(
+            "/sdk/feature-flags",
+            web::get().to(feature_flags::feature_flags),
         )
         .default_service(web::to(api::unknown));
 }

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::RefreshReuse;
 use super::faults::FaultBoard;
+use super::feature_flags::FlagBoard;
 use super::keys::{KeyRing, Signer, random_id};
 use super::seeds::{EmulatorUser, Impersonator, Seeds};
 
@@ -36,6 +37,7 @@ pub(super) struct Settings {
 pub(super) struct Store {
     pub(super) seeds: Seeds,
     pub(super) accounts: Vec<Account>,
+    pub(super) feature_flags: FlagBoard,
     pub(super) access_token_lifetime: i64,
     pub(super) started_at: i64,
     /// Signed-in browsers by the emulator's own cookie.
@@ -124,6 +126,7 @@ impl State {
             store: Mutex::new(Store {
                 seeds,
                 accounts,
+                feature_flags: FlagBoard::default(),
                 access_token_lifetime: lifetime,
                 started_at: now,
                 browsers: HashMap::new(),
@@ -198,6 +201,11 @@ impl State {
             if let Some(organization) = store.seeds.organization(organization_id) {
                 entitlements.extend(organization.entitlements.iter().cloned());
                 feature_flags.extend(organization.feature_flags.iter().cloned());
+            }
+        }
+        for slug in store.feature_flags.slugs_for(&session.sign_in) {
+            if !feature_flags.contains(&slug) {
+                feature_flags.push(slug);
             }
         }
         if !entitlements.is_empty() || session.sign_in.organization_id.is_some() {

@@ -161,26 +161,14 @@ impl WorkOs {
         url.extend(url::form_urlencoded::byte_serialize(
             self.client_id.as_bytes(),
         ));
-        let request = HttpRequest {
-            method: http::Method::GET,
-            url,
-            headers: http::HeaderMap::new(),
-            body: None,
-        };
-        let response = self
-            .transport
-            .within(KEY_SET)
-            .execute(request)
-            .await
-            .map_err(workos::Error::Network)?;
-        if !response.status.is_success() {
-            return Err(WorkOsError::classify(
-                response.status.as_u16(),
-                &response.body,
-                None,
-            ));
-        }
-        Ok(response.body.into())
+        self.fetch(KEY_SET, url, http::HeaderMap::new()).await
+    }
+
+    /// All feature flags with their targets, as JSON by their slugs.
+    pub(crate) async fn feature_flags(&self) -> Result<Vec<u8>, WorkOsError> {
+        let url = format!("{}/sdk/feature-flags", self.api_url);
+        let headers = self.sdk.default_headers().clone();
+        self.fetch(FEATURE_FLAGS, url, headers).await
     }
 
     /// The address at AuthKit where the user signs in.
@@ -223,6 +211,35 @@ impl WorkOs {
         let mut params = GetLogoutUrlParams::new(session_id);
         params.return_to = return_to;
         Ok(self.sdk.user_management().get_logout_url(params)?)
+    }
+
+    /// What the SDK has no call for.
+    async fn fetch(
+        &self,
+        limits: Limits,
+        url: String,
+        headers: http::HeaderMap,
+    ) -> Result<Vec<u8>, WorkOsError> {
+        let request = HttpRequest {
+            method: http::Method::GET,
+            url,
+            headers,
+            body: None,
+        };
+        let response = self
+            .transport
+            .within(limits)
+            .execute(request)
+            .await
+            .map_err(workos::Error::Network)?;
+        if !response.status.is_success() {
+            return Err(WorkOsError::classify(
+                response.status.as_u16(),
+                &response.body,
+                seconds_to_wait(&response.headers),
+            ));
+        }
+        Ok(response.body.into())
     }
 
     async fn authenticate<T>(
@@ -271,6 +288,12 @@ impl fmt::Debug for WorkOs {
     }
 }
 
+/// `Retry-After` in seconds, RFC 9110 section 10.2.3; a date is left unread.
+fn seconds_to_wait(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
 fn client(
     client_id: &str,
     api_key: &SecretString,
@@ -297,6 +320,11 @@ const REFRESH: Limits = Limits {
 const KEY_SET: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 256 << 10,
+};
+/// Each target of each flag is in the answer.
+const FEATURE_FLAGS: Limits = Limits {
+    deadline: Duration::from_secs(10),
+    body_bytes: 16 << 20,
 };
 /// For what the application asks through the SDK by itself.
 const APPLICATION: Limits = Limits {
