@@ -217,7 +217,7 @@ mod tests {
     impl Airport {
         fn new() -> Self {
             let clock = Arc::new(TestClock::default());
-            let background = Arc::new(Background::start().expect("a thread"));
+            let background = Arc::new(Background::start("authkit-background").expect("a thread"));
             Self {
                 flights: Flights::new(background, Arc::new(clock.clone()), 60),
                 clock,

@@ -391,15 +391,22 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     pub(super) fn paths(
         &mut self,
         [sign_in, sign_up, sign_out]: [Option<String>; 3],
+        login_page: Option<String>,
         redirect_uri: Option<&Url>,
     ) -> Option<Paths> {
         let sign_in = self.path(SIGN_IN_PATH, sign_in, "/sign-in");
         let sign_up = self.path(SIGN_UP_PATH, sign_up, "/sign-up");
         let sign_out = self.path(SIGN_OUT_PATH, sign_out, "/sign-out");
+        let login_page = match login_page {
+            Some(path) => Some(self.path(LOGIN_PAGE, Some(path), "/login")?),
+            None => None,
+        };
         let paths = Paths {
+            login_page,
             sign_in: sign_in?,
             sign_up: sign_up?,
             sign_out: sign_out?,
+            select_organization: SELECT_ORGANIZATION.to_owned(),
             callback: redirect_uri?.path().to_owned(),
         };
 
@@ -409,6 +416,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             (SIGN_UP_PATH, &paths.sign_up),
             (SIGN_OUT_PATH, &paths.sign_out),
         ];
+        let own = paths.login_page.iter().map(|path| (LOGIN_PAGE, path));
+        let taken: Vec<_> = taken.into_iter().chain(own).collect();
         for (index, (name, path)) in taken.iter().enumerate() {
             if let Some((other, _)) = taken[..index].iter().find(|(_, other)| other == path) {
                 self.note(
@@ -606,6 +615,7 @@ const LEEWAY: Name = Name::only_in_code("leeway");
 const SIGN_IN_PATH: Name = Name::only_in_code("sign_in_path");
 const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
+const LOGIN_PAGE: Name = Name::only_in_code("login_page");
 const RETURN_TO_ORIGINS: Name = Name::only_in_code("return_to_origins");
 
 const DEFAULT_API_HOSTNAME: &str = "api.workos.com";
@@ -623,6 +633,7 @@ const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const CREATE_PASSWORD: &str = "create one with `openssl rand -base64 32`";
 
 /// What stands in examples, in lower case and without punctuation.
+const SELECT_ORGANIZATION: &str = "/authkit/select-organization";
 const PLACEHOLDERS: [&str; 7] = [
     "yoursecret",
     "yourpassword",

@@ -1,6 +1,7 @@
 //! The session of a signed-in user: how its cookie is opened, and how it is kept alive.
 
 mod begin;
+mod hooks;
 mod open;
 mod refresh;
 mod resolve;
@@ -10,8 +11,10 @@ use std::{fmt, sync::Arc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{
-    begin::{CodeExchange, ExchangeError, Exchanges},
+    begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
+    hooks::{Hooks, SessionHook, SessionHooks},
     open::{Sessions, Step, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
 };

@@ -6,14 +6,15 @@ use secrecy::ExposeSecret as _;
 use tokio::time;
 use tracing::{Instrument as _, debug, error, info_span, warn};
 
-use super::Session;
+use super::{Session, SignedIn, hooks::Hooks};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
+    request_info::RequestInfo,
     seal::{Purpose, Sealer},
     token::{AccessTokenClaims, KeysUnavailable, Tokens, Verdict},
-    workos::{Peer, StepUp, TransientReason, WorkOs, WorkOsError},
+    workos::{StepUp, TransientReason, WorkOs, WorkOsError},
 };
 
 /// The refreshes under way and those of the last minute.
@@ -28,6 +29,7 @@ pub(crate) struct Refreshes {
 /// What refreshes are made with.
 pub(crate) struct RefreshSettings {
     pub(crate) workos: Arc<WorkOs>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) background: Arc<Background>,
     /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
     /// 30 for tokens that live at most five minutes.
@@ -111,12 +113,12 @@ impl Refreshes {
         &self,
         session: &Arc<Session>,
         target: Target<'_>,
-        peer: Peer,
+        request: RequestInfo,
     ) -> Result<Arc<Successor>, RefreshFailure> {
         let mut session = Arc::clone(session);
         for _ in 0..MOST_ROUNDS {
             let key = FlightKey::of(session.refresh_token.expose_secret());
-            let flight = || self.flight(&session, target, peer.clone());
+            let flight = || self.flight(&session, target, request.clone());
             match self.flights.join_or_start(key, flight).await {
                 Some(Ok(successor)) => {
                     if !target.is_switch || successor.organization_id == target.organization_id() {
@@ -141,16 +143,18 @@ impl Refreshes {
         &self,
         session: &Arc<Session>,
         target: Target<'_>,
-        peer: Peer,
+        request: RequestInfo,
     ) -> impl Future<Output = Landing<Refreshed>> + Send + 'static {
         let refresh = Refresh {
             previous: Arc::clone(session),
             organization_id: target.organization_id(),
-            peer,
+            request: request.clone(),
             workos: Arc::clone(&self.settings.workos),
             sealer: Arc::clone(&self.sealer),
             tokens: Arc::clone(&self.tokens),
+            hooks: Arc::clone(&self.settings.hooks),
         };
+        let hooks = Arc::clone(&self.settings.hooks);
         let is_switch = target.is_switch;
         let organization_id = target.organization_id();
         async move {
@@ -160,6 +164,7 @@ impl Refreshes {
             match refreshed {
                 Ok(successor) => Landing::Keep(Ok(successor)),
                 Err(failure) => {
+                    hooks.refresh_failed(&failure, request);
                     // A refused switch says nothing about the session as it is.
                     let is_final =
                         !is_switch && !matches!(failure, RefreshFailure::Unavailable { .. });
@@ -205,10 +210,11 @@ impl<'a> Target<'a> {
 struct Refresh {
     previous: Arc<Session>,
     organization_id: Option<String>,
-    peer: Peer,
+    request: RequestInfo,
     workos: Arc<WorkOs>,
     sealer: Arc<Sealer>,
     tokens: Arc<Tokens>,
+    hooks: Arc<Hooks>,
 }
 
 impl Refresh {
@@ -218,7 +224,7 @@ impl Refresh {
             .refresh(
                 &self.previous.refresh_token,
                 self.organization_id.as_deref(),
-                self.peer,
+                &self.request,
             )
             .await
             .map_err(refused)?;
@@ -228,8 +234,12 @@ impl Refresh {
         }
         let session = Session::from_authentication(answer, Some(&self.previous));
         let token = session.access_token.expose_secret();
+        let mut verified = None;
         let untimely = match self.tokens.settle(token).await {
-            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => false,
+            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+                verified = Some(claims);
+                false
+            }
             // Dropping WorkOS's answer would lose the session; it is verified when it is opened.
             Err(KeysUnavailable { .. }) => false,
             Ok(Verdict::Expired(_) | Verdict::NotYetValid(_)) => {
@@ -247,8 +257,16 @@ impl Refresh {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
         debug!("the session was refreshed");
+        let session = Arc::new(session);
+        if let Some(claims) = verified {
+            let signed_in = SignedIn {
+                session: Arc::clone(&session),
+                claims,
+            };
+            self.hooks.refreshed(&Arc::new(signed_in), self.request);
+        }
         Ok(Arc::new(Successor {
-            session: Arc::new(session),
+            session,
             sealed: sealed.into(),
             organization_id: self.organization_id,
             untimely,

@@ -10,11 +10,11 @@ use super::{
     open::{Need, Opened, Step, Unsettled},
     refresh::{RefreshFailure, Successor, Target},
 };
-use crate::{token::AccessTokenClaims, workos::Peer};
+use crate::{request_info::RequestInfo, token::AccessTokenClaims};
 
 impl Sessions {
     /// Settles a session that could not be judged at once.
-    pub(crate) async fn resolve(&self, unsettled: Unsettled, peer: Peer) -> Resolution {
+    pub(crate) async fn resolve(&self, unsettled: Unsettled, request: RequestInfo) -> Resolution {
         let mut step = Step::Waits(unsettled);
         // A straggler's cookie may be several refreshes old: it is led from successor to successor.
         for _ in 0..MOST_STEPS {
@@ -31,7 +31,7 @@ impl Sessions {
                 Step::Waits(Unsettled {
                     opened,
                     needs: Need::Refresh(claims),
-                }) => self.renew(opened, *claims, peer.clone()).await,
+                }) => self.renew(opened, *claims, request.clone()).await,
             };
         }
         match step {
@@ -48,7 +48,7 @@ impl Sessions {
         &self,
         signed_in: &SignedIn,
         organization_id: Option<&str>,
-        peer: Peer,
+        request: RequestInfo,
     ) -> Result<Resolution, RefreshFailure> {
         let target = match organization_id {
             Some(organization_id) => Target::switch(organization_id),
@@ -56,17 +56,20 @@ impl Sessions {
         };
         let successor = self
             .refreshes
-            .refresh(&signed_in.session, target, peer.clone())
+            .refresh(&signed_in.session, target, request.clone())
             .await?;
         Ok(match self.succeed(&successor) {
             Step::Done(resolution) => resolution,
-            Step::Waits(unsettled) => self.resolve(unsettled, peer).await,
+            Step::Waits(unsettled) => self.resolve(unsettled, request).await,
         })
     }
 
-    async fn renew(&self, opened: Opened, claims: AccessTokenClaims, peer: Peer) -> Step {
+    async fn renew(&self, opened: Opened, claims: AccessTokenClaims, request: RequestInfo) -> Step {
         let target = Target::renewal(&claims);
-        let refreshed = self.refreshes.refresh(&opened.session, target, peer).await;
+        let refreshed = self
+            .refreshes
+            .refresh(&opened.session, target, request)
+            .await;
         let still_valid = claims.exp > self.clock.unix_seconds();
         Step::Done(match refreshed {
             Ok(successor) => return self.succeed(&successor),

@@ -15,7 +15,8 @@ use secrecy::ExposeSecret as _;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    authorize::{SignIn, verifier_cookies},
+    authorize::{SignInStart, verifier_cookies},
+    banner::ImpersonationBanner,
     cache_control::CachePolicy,
     extract::{Answer, Extraction, extract},
     rejection::Rejection,
@@ -27,8 +28,9 @@ use crate::{
     authkit::AuthKit,
     config::Origin,
     oauth::{ReturnTo, Screen, Selector, SignInOptions},
-    session::{CookieChange, Outcome, RefreshFailure, Resolution, SignedIn},
+    session::{BeginError, CookieChange, Outcome, RefreshFailure, Resolution, SignedIn},
     token,
+    workos::Authentication,
 };
 
 /// The session of a request, for pages that show something to everybody, and for handlers that change
@@ -62,7 +64,7 @@ pub struct Auth {
 impl Auth {
     /// Who is signed in.
     pub fn user(&self) -> Option<AuthUser> {
-        AuthUser::new(self.signed_in()?).ok()
+        self.signed_in().map(AuthUser::plain)
     }
 
     /// The access token, for calls to services of your own that verify it.
@@ -96,6 +98,51 @@ impl Auth {
             authenticated_at,
             is_stale: !access::is_within(authenticated_at, max_age, now),
         })
+    }
+
+    /// A strip that says who is really behind the keyboard; `None` when nobody acts for the user.
+    pub fn impersonation_banner(&self) -> Option<ImpersonationBanner> {
+        ImpersonationBanner::of(self.authkit(), self.user()?)
+    }
+
+    /// Makes a session that another flow has begun (the verification of an email address, a token
+    /// exchange) the session of this browser, after verifying it.
+    ///
+    /// ```no_run
+    /// use actix_web::{HttpResponse, Responder, post, web};
+    /// use authkit_actix::{Auth, AuthKit, SaveSessionError};
+    /// # use authkit_actix::Authentication;
+    /// # async fn verify(authkit: &AuthKit, code: &str) -> Authentication { unreachable!() }
+    ///
+    /// #[post("/verify-email")]
+    /// async fn verify_email(
+    ///     auth: Auth,
+    ///     authkit: web::Data<AuthKit>,
+    ///     code: String,
+    /// ) -> Result<impl Responder, SaveSessionError> {
+    ///     let authentication = verify(&authkit, &code).await;
+    ///     auth.save_session(authentication).await?;
+    ///     Ok(HttpResponse::NoContent())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the access token does not verify as that user's, or the response has begun.
+    pub async fn save_session(
+        &self,
+        authentication: impl Into<Authentication>,
+    ) -> Result<AuthUser, SaveSessionError> {
+        if self.session.is_closed() {
+            return Err(SaveSessionError::ResponseBegun);
+        }
+        let beginnings = &self.authkit().inner.beginnings;
+        let begun = beginnings.adopt(authentication.into()).await?;
+        self.session.replace(Resolution {
+            outcome: Outcome::SignedIn(begun.signed_in.clone()),
+            cookie: CookieChange::Set(begun.sealed.clone()),
+        });
+        Ok(AuthUser::plain(begun.signed_in.clone()))
     }
 
     /// Where to sign in: for a link on a page, for JSON, or to go there at once.
@@ -170,7 +217,7 @@ impl Auth {
             .authkit()
             .inner
             .sessions
-            .refresh(&signed_in, organization_id, self.session.peer())
+            .refresh(&signed_in, organization_id, self.session.request_info())
             .await;
         let resolution = match refreshed {
             Ok(resolution) => resolution,
@@ -197,11 +244,16 @@ impl Auth {
         let outcome = resolution.outcome.clone();
         self.session.replace(resolution);
         match outcome {
-            Outcome::SignedIn(signed_in) => {
-                AuthUser::new(signed_in).map_err(|_| RefreshError::Unavailable { retry_after: 1 })
-            }
+            Outcome::SignedIn(signed_in) => Ok(AuthUser::plain(signed_in)),
             Outcome::SignedOut { .. } => Err(RefreshError::Ended),
             Outcome::CannotTell { retry_after } => Err(RefreshError::Unavailable { retry_after }),
+        }
+    }
+
+    pub(super) fn of(session: Rc<RequestSession>, request: &HttpRequest) -> Self {
+        Self {
+            session,
+            request: request.clone(),
         }
     }
 
@@ -226,10 +278,9 @@ impl FromRequest for Auth {
             request,
             "Auth",
             |session, request, resolution| match resolution.outcome {
-                Outcome::SignedIn(_) | Outcome::SignedOut { .. } => Answer::Value(Auth {
-                    session: Rc::clone(session),
-                    request: request.clone(),
-                }),
+                Outcome::SignedIn(_) | Outcome::SignedOut { .. } => {
+                    Answer::Value(Auth::of(Rc::clone(session), request))
+                }
                 Outcome::CannotTell { retry_after } => Answer::GiveUp { retry_after },
             },
         )
@@ -277,6 +328,55 @@ pub enum RefreshError {
     /// The response has begun, so that no cookie can follow. As a response: `500`.
     #[error("a session cannot be refreshed once the response has begun")]
     ResponseBegun,
+}
+
+/// Why a session was not saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveSessionError {
+    /// The access token does not verify as that user's, or the keys to tell are out of reach. As a
+    /// response: `502`.
+    #[error("the session does not verify")]
+    Unverifiable,
+    /// The response has begun, so that no cookie can follow. As a response: `500`.
+    #[error("a session cannot be saved once the response has begun")]
+    ResponseBegun,
+}
+
+impl From<BeginError> for SaveSessionError {
+    fn from(_: BeginError) -> Self {
+        Self::Unverifiable
+    }
+}
+
+impl ResponseError for SaveSessionError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Unverifiable => StatusCode::BAD_GATEWAY,
+            Self::ResponseBegun => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl AuthKit {
+    /// The `Set-Cookie` values of a session that another flow has begun, for use outside a request.
+    ///
+    /// # Errors
+    ///
+    /// When the access token does not verify as that user's.
+    pub async fn session_cookies(
+        &self,
+        authentication: impl Into<Authentication>,
+    ) -> Result<Vec<String>, SaveSessionError> {
+        let begun = self.inner.beginnings.adopt(authentication.into()).await?;
+        let cookie = &self.inner.config.cookie;
+        Ok(set_cookie::session_cookies(
+            cookie,
+            &begun.sealed,
+            &[],
+            false,
+        ))
+    }
 }
 
 /// The step that AuthKit asks for.
@@ -446,7 +546,7 @@ impl SignInUrl {
 
     /// The response that sends the browser to AuthKit at once.
     pub fn start(self) -> HttpResponse {
-        let sign_in = SignIn {
+        let sign_in = SignInStart {
             return_to: self.return_to.unwrap_or_else(ReturnTo::root),
             options: self.options,
             restarted: false,
@@ -530,6 +630,12 @@ pub(super) fn end_session(
 ) -> HttpResponse {
     let authkit = session.authkit();
     let config = &authkit.inner.config;
+    if let Some(Outcome::SignedIn(signed_in)) = session.known_outcome() {
+        authkit
+            .inner
+            .hooks
+            .signed_out(&signed_in, session.request_info());
+    }
     session.replace(Resolution::signed_out(
         if session.found_cookies().is_empty() {
             CookieChange::Keep

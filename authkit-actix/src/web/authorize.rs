@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// A sign-in that is about to start.
-pub(super) struct SignIn {
+pub(super) struct SignInStart {
     pub(super) return_to: ReturnTo,
     pub(super) options: SignInOptions,
     pub(super) restarted: bool,
 }
 
-impl SignIn {
+impl SignInStart {
     /// A sign-in that comes back to the page which was asked for, or which a form was sent from.
     pub(super) fn for_request(
         authkit: &AuthKit,

@@ -1,7 +1,7 @@
 //! The session as handler parameters.
 
 use std::{
-    future::{Ready, pending, ready},
+    future::{Ready, ready},
     rc::Rc,
 };
 
@@ -67,12 +67,9 @@ impl FromRequest for AuthStatus {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, "AuthStatus", |_, request, resolution| {
+        extract(request, "AuthStatus", |_, _, resolution| {
             Answer::Value(match resolution.outcome {
-                Outcome::SignedIn(signed_in) => match AuthUser::new(signed_in) {
-                    Ok(user) => AuthStatus::SignedIn(user),
-                    Err(error) => return Answer::Error(unfit_claims(request, &error)),
-                },
+                Outcome::SignedIn(signed_in) => AuthStatus::SignedIn(AuthUser::plain(signed_in)),
                 Outcome::SignedOut { .. } => AuthStatus::SignedOut,
                 Outcome::CannotTell { .. } => AuthStatus::CannotTell,
             })
@@ -126,19 +123,13 @@ async fn give<T>(
         Answer::Value(value) => Ok(value),
         Answer::Error(error) => Err(error),
         Answer::GiveUp { retry_after } => {
-            if session.give_up(&request, retry_after) {
-                pending().await
-            } else {
-                Err(rejection::as_error(rejection::unavailable(
-                    &request,
-                    retry_after,
-                )))
-            }
+            let response = rejection::unavailable(&request, retry_after);
+            session.answer_instead(&request, response).await
         }
     }
 }
 
-fn unfit_claims(request: &HttpRequest, problem: &serde_json::Error) -> Error {
+pub(super) fn unfit_claims(request: &HttpRequest, problem: &serde_json::Error) -> Error {
     error!(
         category = ?problem.classify(),
         path = request.path(),

@@ -16,7 +16,7 @@ use futures::future::LocalBoxFuture;
 use super::{
     negotiate::is_cors_preflight,
     path_pattern::{PathPatterns, is_ambiguous},
-    rejection::{self, Rejection},
+    rejection::Rejection,
     request_session::{Effects, RequestSession},
 };
 use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
@@ -234,8 +234,7 @@ where
             Err(given_up) => given_up,
         }
     };
-    let (request, retry_after) = given_up;
-    let response = rejection::unavailable(&request, retry_after);
+    let (request, response) = given_up;
     Ok(ServiceResponse::new(request, response).map_into_right_body())
 }
 

@@ -2,7 +2,10 @@
 
 pub(crate) mod auth;
 pub(crate) mod authorize;
+pub(crate) mod banner;
 pub(crate) mod cache_control;
+pub(crate) mod compose;
+pub(crate) mod credentials;
 pub(crate) mod extract;
 pub(crate) mod guard;
 pub(crate) mod middleware;

@@ -1,7 +1,9 @@
 use actix_web::http::{
     Method,
-    header::{ACCEPT, HeaderMap, UPGRADE},
+    header::{ACCEPT, HeaderMap, ORIGIN, UPGRADE},
 };
+
+use crate::authkit::AuthKit;
 
 /// What a request wants back: a page to show, or an answer for a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,18 @@ pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
 
 pub(crate) fn is_htmx(headers: &HeaderMap) -> bool {
     headers.contains_key("hx-request")
+}
+
+/// Whether the user asked for this on a page of the application or by typing, and not a page of
+/// somebody else's.
+pub(crate) fn is_same_origin(authkit: &AuthKit, headers: &HeaderMap) -> bool {
+    if is_prefetch(headers) {
+        return false;
+    }
+    match header(headers, "sec-fetch-site") {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => header(headers, ORIGIN.as_str()) == Some(authkit.base_url()),
+    }
 }
 
 /// A question of the browser about another origin's request; the application's CORS layer answers.

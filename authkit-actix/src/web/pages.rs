@@ -40,23 +40,61 @@ impl Page<'_> {
                 escape(text)
             )
         });
-        let title = escape(self.title);
-        let sentence = escape(self.sentence);
-        HttpResponse::build(status)
-            .content_type("text/html; charset=utf-8")
-            .insert_header((
-                CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-            ))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .body(format!(
-                "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-                 <title>{title}</title>{head}<style>{STYLE}</style></head>\
-                 <body><main><h1>{title}</h1><p>{sentence}</p>{link}</main></body></html>"
-            ))
+        let (title, sentence) = (escape(self.title), escape(self.sentence));
+        document(
+            status,
+            &title,
+            head,
+            &format!("<h1>{title}</h1><p>{sentence}</p>{link}"),
+        )
     }
+}
+
+fn document(status: StatusCode, title: &str, head: &str, main: &str) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        ))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <title>{title}</title>{head}<style>{STYLE}</style></head>\
+             <body><main>{main}</main></body></html>"
+        ))
+}
+
+/// A page with a form of one button for each value, named by its text.
+pub(super) fn choice<'a>(
+    status: StatusCode,
+    title: &str,
+    sentence: &str,
+    action: &str,
+    field: &str,
+    choices: impl Iterator<Item = (&'a str, &'a str)>,
+) -> HttpResponse {
+    let buttons: String = choices
+        .map(|(value, text)| {
+            format!(
+                r#"<button name="{}" value="{}">{}</button>"#,
+                escape(field),
+                escape(value),
+                escape(text)
+            )
+        })
+        .collect();
+    let (title, sentence, action) = (escape(title), escape(sentence), escape(action));
+    document(
+        status,
+        &title,
+        "",
+        &format!(
+            r#"<h1>{title}</h1><p>{sentence}</p><form method="post" action="{action}">{buttons}</form>"#
+        ),
+    )
 }
 
 /// Text for an element or a quoted attribute.
@@ -83,4 +121,8 @@ main{max-width:26rem;margin:1rem;padding:2rem;border-radius:1rem;\
 background:light-dark(#fff,#1b1e25);box-shadow:0 1px 3px #0002,0 8px 24px #0001}\
 h1{margin:0 0 .5rem;font-size:1.25rem}p{margin:0 0 1rem}p:last-child{margin:0}\
 a{display:inline-block;padding:.5rem 1rem;border-radius:.5rem;background:#4f46e5;color:#fff;text-decoration:none}\
-a:focus-visible{outline:3px solid #a5b4fc}";
+form{display:grid;gap:.5rem}\
+button{font:inherit;padding:.75rem 1rem;border:1px solid #8884;border-radius:.5rem;\
+background:none;color:inherit;text-align:start;cursor:pointer}\
+button:hover{border-color:#4f46e5}\
+a:focus-visible,button:focus-visible{outline:3px solid #a5b4fc}";

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tracing::error;
 
 use super::{
-    authorize::{SignIn, same_origin_path},
+    authorize::{SignInStart, same_origin_path},
     cache_control::CachePolicy,
     negotiate::{RequestKind, header, is_htmx},
     pages::Page,
@@ -43,6 +43,16 @@ pub(super) enum Rejection {
 
 impl Rejection {
     pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        self.response_by("AuthKit", authkit, request)
+    }
+
+    /// The answer of a route whose credentials go by this authentication scheme.
+    pub(super) fn response_by(
+        self,
+        scheme: &'static str,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+    ) -> HttpResponse {
         match self {
             Self::SignedOut {
                 screen,
@@ -53,14 +63,22 @@ impl Rejection {
                     ..SignInOptions::of_screen(screen)
                 };
                 if can_be_redirected(request) {
-                    return SignIn::for_request(authkit, request, options)
-                        .response(authkit, request);
+                    let start = SignInStart::for_request(authkit, request, options);
+                    return match &authkit.inner.config.paths.login_page {
+                        Some(page) if screen == Screen::SignIn => {
+                            let query = url::form_urlencoded::Serializer::new(String::new())
+                                .append_pair("return_to", start.return_to.as_str())
+                                .finish();
+                            redirect(request, &format!("{}{page}?{query}", authkit.base_url()))
+                        }
+                        _ => start.response(authkit, request),
+                    };
                 }
                 challenge(
                     request,
                     sign_in_address(authkit, request, screen),
-                    "AuthKit",
-                    &Problem {
+                    HeaderValue::from_static(scheme),
+                    Problem {
                         code: "signed_out",
                         title: "Sign in to go on",
                         detail: "The request carries no live session.",
@@ -70,13 +88,13 @@ impl Rejection {
             }
             Self::StepUp { address } => {
                 if can_be_redirected(request) {
-                    return step_up_redirect(request, &address);
+                    return redirect(request, &address);
                 }
                 challenge(
                     request,
                     address,
-                    "AuthKit",
-                    &Problem {
+                    HeaderValue::from_static(scheme),
+                    Problem {
                         code: "step_required",
                         title: "One more step is needed",
                         detail: "AuthKit asks for another way of signing in.",
@@ -90,17 +108,14 @@ impl Rejection {
                         max_age: Some(max_age),
                         ..SignInOptions::default()
                     };
-                    return SignIn::for_request(authkit, request, options)
+                    return SignInStart::for_request(authkit, request, options)
                         .response(authkit, request);
                 }
-                let scheme = format!(
-                    "AuthKit error=\"insufficient_user_authentication\", max_age={max_age}"
-                );
                 challenge(
                     request,
                     sign_in_address(authkit, request, Screen::SignIn),
-                    &scheme,
-                    &Problem {
+                    stale_challenge(scheme, max_age),
+                    Problem {
                         code: "insufficient_user_authentication",
                         title: "Sign in again to go on",
                         detail: "This needs a more recent sign-in.",
@@ -160,6 +175,19 @@ pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpRespon
     response
 }
 
+/// `403` for what another site asked for: nothing changes.
+pub(super) fn cross_site(request: &HttpRequest) -> HttpResponse {
+    refusal(
+        request,
+        &Problem {
+            code: "cross_site",
+            title: "Nothing has changed",
+            detail: "Another site asked for this. If you want it, use this site's own button.",
+            ..Problem::new(StatusCode::FORBIDDEN)
+        },
+    )
+}
+
 /// Closes a route that forgot its middleware, and says so where the developer looks.
 pub(super) fn missing_middleware(request: &HttpRequest, what: &str) -> actix_web::Error {
     error!(
@@ -189,6 +217,8 @@ pub(super) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sign_in_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sign_out_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_age: Option<u32>,
 }
 
@@ -201,6 +231,7 @@ impl Problem<'_> {
             code: "",
             detail: "",
             sign_in_url: None,
+            sign_out_url: None,
             max_age: None,
         }
     }
@@ -213,26 +244,42 @@ pub(super) fn refusal(request: &HttpRequest, problem: &Problem<'_>) -> HttpRespo
         RequestKind::Document => Page {
             title: problem.title,
             sentence: problem.detail,
-            link: problem
-                .sign_in_url
-                .as_deref()
-                .map(|address| ("Sign in", address)),
+            link: match (&problem.sign_out_url, &problem.sign_in_url) {
+                (Some(address), _) => Some(("Sign out", address)),
+                (None, Some(address)) => Some(("Sign in", address)),
+                (None, None) => None,
+            },
         }
         .response(status),
-        RequestKind::ApiCall => HttpResponse::build(status)
-            .content_type("application/problem+json")
-            .body(serde_json::to_string(problem).unwrap_or_default()),
+        RequestKind::ApiCall => return problem_details(request, problem),
     };
     CachePolicy::private(request.headers()).apply(response.headers_mut());
     response
+}
+
+/// Problem details, whatever the kind of request.
+pub(super) fn problem_details(request: &HttpRequest, problem: &Problem<'_>) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status)
+        .content_type("application/problem+json")
+        .body(serde_json::to_string(problem).unwrap_or_default());
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
+    response
+}
+
+/// The challenge for a proof of identity that is too old, RFC 9470 section 3.
+pub(super) fn stale_challenge(scheme: &str, max_age: u32) -> HeaderValue {
+    let challenge =
+        format!("{scheme} error=\"insufficient_user_authentication\", max_age={max_age}");
+    HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("AuthKit"))
 }
 
 /// `401` with the address where the user goes on; no flow starts before somebody goes there.
 fn challenge(
     request: &HttpRequest,
     address: String,
-    scheme: &str,
-    problem: &Problem<'_>,
+    scheme: HeaderValue,
+    problem: Problem<'_>,
 ) -> HttpResponse {
     let headers = request.headers();
     let mut response = HttpResponse::Unauthorized();
@@ -245,7 +292,7 @@ fn challenge(
         .body(
             serde_json::to_string(&Problem {
                 sign_in_url: Some(address),
-                ..*problem
+                ..problem
             })
             .unwrap_or_default(),
         );
@@ -261,7 +308,7 @@ fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, screen: Screen) -> 
     authkit.sign_in_address(&SignInOptions::of_screen(screen), return_to)
 }
 
-fn step_up_redirect(request: &HttpRequest, address: &str) -> HttpResponse {
+fn redirect(request: &HttpRequest, address: &str) -> HttpResponse {
     let mut response = if request.method() == Method::GET {
         HttpResponse::Found()
     } else {

@@ -1,23 +1,31 @@
 use std::{
     cell::{Cell, RefCell},
+    future::pending,
     rc::Rc,
 };
 
 use actix_web::{
-    HttpMessage as _, HttpRequest,
-    http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    http::{
+        Method, Uri,
+        header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+    },
 };
+use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tracing::{Instrument as _, debug_span, warn};
 
 use super::{
     cache_control::CachePolicy,
-    set_cookie::{self, FoundCookies},
+    negotiate::RequestKind,
+    rejection::as_error,
+    set_cookie::{self, EAGER_COOKIE, FoundCookies},
 };
 use crate::{
     authkit::AuthKit,
+    config::PrivateWhen,
+    request_info::RequestInfo,
     session::{CookieChange, Outcome, Resolution, Step, Unsettled},
-    workos::Peer,
 };
 
 /// The session of one request: opened when somebody asks, once, and the same for everybody.
@@ -26,7 +34,11 @@ use crate::{
 /// became of it to the response.
 pub(crate) struct RequestSession {
     authkit: AuthKit,
+    method: Method,
+    uri: Uri,
     cookies: Vec<HeaderValue>,
+    /// With eager auth only: a page is loaded.
+    is_document: bool,
     has_authorization: bool,
     user_agent: Option<HeaderValue>,
     peer: Option<std::net::IpAddr>,
@@ -34,7 +46,9 @@ pub(crate) struct RequestSession {
     resolution: OnceCell<Resolution>,
     /// What a route of ours made of the session: it wins over what the request came with.
     replaced: RefCell<Option<Resolution>>,
-    unanswerable: RefCell<Option<(HttpRequest, u64)>>,
+    /// Somebody else was let in, by the `Authorization` header: the session is nobody's business.
+    is_aside: Cell<bool>,
+    unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -43,14 +57,20 @@ impl RequestSession {
     pub(crate) fn new(authkit: AuthKit, request: &HttpRequest) -> Self {
         let headers = request.headers();
         Self {
-            authkit,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
             cookies: headers.get_all(COOKIE).cloned().collect(),
+            is_document: authkit.inner.config.eager_auth
+                && request.method() == Method::GET
+                && RequestKind::of(headers) == RequestKind::Document,
             has_authorization: headers.contains_key(AUTHORIZATION),
+            authkit,
             user_agent: headers.get(USER_AGENT).cloned(),
             peer: request.peer_addr().map(|peer| peer.ip()),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
             replaced: RefCell::new(None),
+            is_aside: Cell::new(false),
             unanswerable: RefCell::new(None),
             closed: Cell::new(false),
         }
@@ -66,6 +86,20 @@ impl RequestSession {
 
     /// The resolution, if it takes no wait.
     pub(crate) fn resolution_now(&self) -> Option<Resolution> {
+        if self.is_aside.get() {
+            return Some(Resolution::signed_out(CookieChange::Keep));
+        }
+        self.own_resolution_now()
+    }
+
+    pub(crate) async fn resolution(&self) -> Resolution {
+        match self.resolution_now() {
+            Some(resolution) => resolution,
+            None => self.own_resolution().await,
+        }
+    }
+
+    fn own_resolution_now(&self) -> Option<Resolution> {
         self.asked.set(true);
         if let Some(replaced) = self.replaced.borrow().as_ref() {
             return Some(replaced.clone());
@@ -83,8 +117,8 @@ impl RequestSession {
         }
     }
 
-    pub(crate) async fn resolution(&self) -> Resolution {
-        if let Some(resolution) = self.resolution_now() {
+    async fn own_resolution(&self) -> Resolution {
+        if let Some(resolution) = self.own_resolution_now() {
             return resolution;
         }
         // A waiter that goes away leaves the cell empty, and the next takes over.
@@ -104,23 +138,38 @@ impl RequestSession {
         self.replaced.replace(Some(resolution));
     }
 
-    /// Says that an extractor cannot answer for itself: `Option<AuthUser>` would swallow its error
-    /// and call the user signed out. The middleware drops the handler and answers `503`, unless the
-    /// response is on its way already: then nobody would, and this is `false`.
-    pub(crate) fn give_up(&self, request: &HttpRequest, retry_after: u64) -> bool {
+    /// Hides the session from whoever asks from now on; its cookie stays as it is.
+    pub(crate) fn set_aside(&self) {
+        self.is_aside.set(true);
+    }
+
+    /// Answers in place of an extractor: `Option<AuthUser>` would swallow its error and call the user
+    /// signed out. The middleware drops the handler and sends the response, unless another is on its
+    /// way already.
+    pub(crate) async fn answer_instead<T>(
+        &self,
+        request: &HttpRequest,
+        response: HttpResponse,
+    ) -> Result<T, Error> {
         if self.closed.get() {
-            return false;
+            return Err(as_error(response));
         }
-        self.unanswerable
-            .replace(Some((request.clone(), retry_after)));
-        true
+        self.unanswerable.replace(Some((request.clone(), response)));
+        pending().await
+    }
+
+    /// The outcome, if somebody has asked for it.
+    pub(crate) fn known_outcome(&self) -> Option<Outcome> {
+        let replaced = self.replaced.borrow();
+        let resolution = replaced.as_ref().or_else(|| self.resolution.get());
+        resolution.map(|resolution| resolution.outcome.clone())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
-    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, u64)> {
+    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, HttpResponse)> {
         self.unanswerable.borrow_mut().take()
     }
 
@@ -130,27 +179,29 @@ impl RequestSession {
         let replaced = self.replaced.borrow().clone();
         let resolution = match replaced {
             Some(replaced) => Some(replaced),
-            None if self.asked.get() => Some(self.resolution().await),
+            None if self.asked.get() || self.is_eager() => Some(self.own_resolution().await),
             None => None,
         };
         self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
-        let set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
+        let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
                 set_cookie::session_cookies(config, sealed, &found.names(), found.has_doubles())
             }
             Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &found.names()),
         };
+        set_cookies.extend(self.eager_cookie(resolution.as_ref()));
         let is_signed_in = resolution
             .as_ref()
             .is_some_and(|resolution| matches!(resolution.outcome, Outcome::SignedIn(_)));
-        let cache = if is_signed_in
-            || !set_cookies.is_empty()
-            || !found.is_empty()
-            || self.has_authorization
-        {
+        let credentials_sent = !found.is_empty() || self.has_authorization;
+        let is_private = match self.authkit.inner.config.private_when {
+            PrivateWhen::CredentialsSent => credentials_sent,
+            PrivateWhen::SessionUsed => credentials_sent && resolution.is_some(),
+        };
+        let cache = if is_signed_in || is_private || !set_cookies.is_empty() {
             CachePolicy::Private {
                 by_authorization: self.has_authorization,
             }
@@ -162,15 +213,48 @@ impl RequestSession {
         Effects { set_cookies, cache }
     }
 
+    /// Whether the page's scripts get the access token with it.
+    fn is_eager(&self) -> bool {
+        self.is_document && !self.found_cookies().is_empty()
+    }
+
+    /// Gives the page's scripts the access token, unless they still have it, and takes it from a page
+    /// that nobody is signed in to.
+    fn eager_cookie(&self, resolution: Option<&Resolution>) -> Option<String> {
+        let inner = &self.authkit.inner;
+        if !inner.config.eager_auth {
+            return None;
+        }
+        let held = self
+            .cookies
+            .iter()
+            .flat_map(set_cookie::cookie_pairs)
+            .find(|(name, _)| *name == EAGER_COOKIE)
+            .map(|(_, value)| value);
+        let config = &inner.config.cookie;
+        match &resolution?.outcome {
+            Outcome::SignedIn(signed_in) if self.is_document => {
+                let token = signed_in.session.access_token.expose_secret();
+                (held != Some(token))
+                    .then(|| set_cookie::eager_cookie(config, token))
+                    .flatten()
+            }
+            Outcome::SignedOut { .. } if held.is_some() => Some(set_cookie::eager_removal(config)),
+            _ => None,
+        }
+    }
+
     /// The session cookies that the request carries.
     pub(crate) fn found_cookies(&self) -> FoundCookies<'_> {
         set_cookie::find(&self.authkit.inner.config.cookie.name, self.cookies.iter())
     }
 
-    /// Who sent the request, as WorkOS is told.
-    pub(crate) fn peer(&self) -> Peer {
-        Peer {
-            ip_address: self.peer,
+    /// The request as data of its own, for WorkOS and for hooks.
+    pub(crate) fn request_info(&self) -> RequestInfo {
+        RequestInfo {
+            method: self.method.to_string(),
+            path: self.uri.path().to_owned(),
+            peer: self.peer,
             user_agent: self
                 .user_agent
                 .as_ref()
@@ -205,7 +289,7 @@ impl RequestSession {
         self.authkit
             .inner
             .sessions
-            .resolve(unsettled, self.peer())
+            .resolve(unsettled, self.request_info())
             .instrument(debug_span!("authkit.session.resolve"))
             .await
     }

@@ -73,6 +73,28 @@ pub(crate) fn verifier_removal(config: &CookieConfig, name: &str) -> String {
     verifier(config, name, "", 0)
 }
 
+/// The `Set-Cookie` value that hands the access token to the page's scripts for half a minute;
+/// `None` when it is too long for a cookie.
+pub(crate) fn eager_cookie(config: &CookieConfig, access_token: &str) -> Option<String> {
+    let length = EAGER_COOKIE.len() + access_token.len();
+    (length <= MAX_COOKIE_LENGTH).then(|| eager(config, access_token, EAGER_MAX_AGE))
+}
+
+/// The `Set-Cookie` value that removes an [`eager_cookie`].
+pub(crate) fn eager_removal(config: &CookieConfig) -> String {
+    eager(config, "", 0)
+}
+
+fn eager(config: &CookieConfig, access_token: &str, max_age: u64) -> String {
+    Cookie::build(EAGER_COOKIE, access_token)
+        .path("/")
+        .secure(config.secure)
+        .same_site(cookie::SameSite::Lax)
+        .max_age(seconds(max_age))
+        .finish()
+        .to_string()
+}
+
 /// The session cookies of a request, as they were sent and not yet known to be genuine.
 #[derive(Default)]
 pub(crate) struct FoundCookies<'a> {
@@ -268,6 +290,9 @@ const CHUNK_OVERHEAD: usize = 8;
 const MAX_CHUNKS: usize = 128;
 /// Proxies' usual limit is 8 kB for all headers of a request.
 const WARN_LENGTH: usize = 7 * 1024;
+/// The cookie that the browser module reads and deletes.
+pub(crate) const EAGER_COOKIE: &str = "workos-access-token";
+const EAGER_MAX_AGE: u64 = 30;
 /// As long as a state is accepted.
 const VERIFIER_MAX_AGE: u64 = 600;
 

@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-pub use self::callback::CallbackService;
+pub use self::callback::{CallbackError, CallbackService, HookOutcome, SignIn};
 use super::rejection::{Problem, refusal};
 use crate::authkit::AuthKit;
 

@@ -5,7 +5,7 @@ use crate::{
     authkit::AuthKit,
     oauth::{ReturnTo, Screen, SignInOptions},
     seal::Sealer,
-    web::{authorize::SignIn, cache_control::CachePolicy, negotiate::is_prefetch},
+    web::{authorize::SignInStart, cache_control::CachePolicy, negotiate::is_prefetch},
 };
 
 /// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
@@ -32,8 +32,8 @@ fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpRespon
 }
 
 /// The parameters that anybody may write, or, sealed in `options`, those that the application wrote.
-fn sign_in_from_query(query: &str, screen: Screen, sealer: &Sealer) -> SignIn {
-    let mut sign_in = SignIn {
+fn sign_in_from_query(query: &str, screen: Screen, sealer: &Sealer) -> SignInStart {
+    let mut sign_in = SignInStart {
         return_to: ReturnTo::root(),
         options: SignInOptions::of_screen(screen),
         restarted: false,

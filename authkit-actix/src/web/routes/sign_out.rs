@@ -1,20 +1,13 @@
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        Method, StatusCode,
-        header::{HeaderMap, ORIGIN},
-    },
-    web,
-};
-use tracing::{debug, warn};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use tracing::warn;
 
 use super::method_not_allowed;
 use crate::{
     authkit::AuthKit,
     web::{
         auth::{allowed_return_to, end_session},
-        negotiate::{header, is_prefetch},
-        rejection::{self, Problem, refusal},
+        negotiate::is_same_origin,
+        rejection::{self, cross_site},
         request_session::RequestSession,
     },
 };
@@ -25,16 +18,7 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
         return method_not_allowed(&request, "GET, POST");
     }
     if !is_same_origin(&authkit, request.headers()) {
-        debug!("a sign-out that another site asked for was refused");
-        return refusal(
-            &request,
-            &Problem {
-                code: "cross_site",
-                title: "You are still signed in",
-                detail: "Another site asked to sign you out. To sign out, use this site's own button.",
-                ..Problem::new(StatusCode::FORBIDDEN)
-            },
-        );
+        return cross_site(&request);
     }
     let Some(session) = RequestSession::of(&request) else {
         return rejection::unavailable(&request, 1);
@@ -57,16 +41,4 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
         claims.map(|claims| claims.sid),
         return_to,
     )
-}
-
-/// Whether the user asked for this, not a page of somebody else's.
-fn is_same_origin(authkit: &AuthKit, headers: &HeaderMap) -> bool {
-    if is_prefetch(headers) {
-        return false;
-    }
-    match header(headers, "sec-fetch-site") {
-        Some(site) => matches!(site, "same-origin" | "none"),
-        None => header(headers, ORIGIN.as_str())
-            .is_some_and(|origin| origin == authkit.inner.config.base_url.as_str()),
-    }
 }
