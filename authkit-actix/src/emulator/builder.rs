@@ -9,7 +9,10 @@ use super::keys::{KeyRing, random_id};
 use super::seeds::Seeds;
 use super::server::Server;
 use super::state::{Settings, State};
-use super::{Emulator, EmulatorError, EmulatorFlag, EmulatorOrganization, EmulatorUser, Running};
+use super::{
+    Emulator, EmulatorApiKey, EmulatorError, EmulatorFlag, EmulatorOrganization, EmulatorUser,
+    Running,
+};
 
 /// What a refresh token is worth when it comes a second time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub struct EmulatorBuilder {
     selection_at_exchange: bool,
     allowed_origins: Vec<String>,
     logout_uri: Option<String>,
+    api_keys: Vec<EmulatorApiKey>,
     allowed_in_release: bool,
     quiet: bool,
 }
@@ -53,6 +57,7 @@ impl EmulatorBuilder {
             selection_at_exchange: false,
             allowed_origins: Vec::new(),
             logout_uri: None,
+            api_keys: Vec::new(),
             allowed_in_release: false,
             quiet: false,
         }
@@ -87,6 +92,12 @@ impl EmulatorBuilder {
     /// An organization.
     pub fn organization(mut self, organization: EmulatorOrganization) -> Self {
         self.seeds.organizations.push(organization);
+        self
+    }
+
+    /// An API key that a customer holds; there is none by itself.
+    pub fn issue_api_key(mut self, key: EmulatorApiKey) -> Self {
+        self.api_keys.push(key);
         self
     }
 
@@ -200,6 +211,9 @@ impl EmulatorBuilder {
         let welcome = welcome(&settings.api_url, &seeds);
         let lifetime = seconds(self.access_token_lifetime);
         let state = Arc::new(State::new(settings, keys, seeds, lifetime));
+        for key in self.api_keys {
+            state.store().issue(key, state.now())?;
+        }
         state.store().feature_flags = self.feature_flags.into();
         let server = Server::start(listener, Arc::clone(&state))?;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::RefreshReuse;
+use super::api_keys::IssuedKey;
 use super::faults::FaultBoard;
 use super::feature_flags::FlagBoard;
 use super::keys::{KeyRing, Signer, random_id};
@@ -47,6 +48,8 @@ pub(super) struct Store {
     pub(super) pending: HashMap<String, Code>,
     pub(super) sessions: HashMap<String, Session>,
     pub(super) refresh_tokens: HashMap<String, RefreshToken>,
+    /// The API keys of customers.
+    pub(super) api_keys: Vec<IssuedKey>,
     /// Where the last code went, for sign-outs without a `return_to`.
     pub(super) last_redirect_uri: Option<Url>,
 }
@@ -134,6 +137,7 @@ impl State {
                 pending: HashMap::new(),
                 sessions: HashMap::new(),
                 refresh_tokens: HashMap::new(),
+                api_keys: Vec::new(),
                 last_redirect_uri: None,
             }),
         }
