@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) sign_out_path: Option<String>,
     /// Origins besides the app's own that sign-out may return to.
     pub(crate) return_to_origins: Vec<String>,
+    pub(crate) claim_token: Option<SecretString>,
+    pub(crate) redirect_uris: Vec<String>,
     pub(crate) login_page: Option<String>,
     pub(crate) eager_auth: bool,
     pub(crate) private_when: PrivateWhen,
@@ -113,6 +115,9 @@ pub(crate) struct Config {
     pub(crate) audience: Option<String>,
     pub(crate) paths: Paths,
     pub(crate) return_to_origins: Vec<Origin>,
+    pub(crate) claim_token: Option<SecretString>,
+    /// Other redirect URIs that a request may be given.
+    pub(crate) redirect_uris: Vec<Url>,
     pub(crate) eager_auth: bool,
     pub(crate) private_when: PrivateWhen,
 }
@@ -181,6 +186,9 @@ impl Config {
         );
         let return_to_origins = reader.return_to_origins(&code.return_to_origins);
 
+        let claim_token = reader.claim_token(code.claim_token);
+        let redirect_uris = reader.redirect_uris(&code.redirect_uris);
+
         // Where a value is missing here, the reader has noted why.
         let problems = reader.into_problems();
         let (
@@ -228,6 +236,8 @@ impl Config {
             audience: code.audience.filter(|audience| !audience.is_empty()),
             paths,
             return_to_origins,
+            claim_token,
+            redirect_uris,
             eager_auth: code.eager_auth,
             private_when: code.private_when,
         })

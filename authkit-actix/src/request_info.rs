@@ -8,6 +8,8 @@ pub struct RequestInfo {
     pub method: String,
     /// The path, without the query.
     pub path: String,
+    /// The `Host` header: whatever the sender wrote.
+    pub host: Option<String>,
     /// The address that the connection came from; behind a proxy, the proxy's.
     pub peer: Option<IpAddr>,
     /// The `User-Agent`, at most 512 characters of it.

@@ -453,6 +453,16 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         Some(path)
     }
 
+    pub(super) fn claim_token(&mut self, code: Option<SecretString>) -> Option<SecretString> {
+        self.secret(CLAIM_TOKEN, code)
+    }
+
+    pub(super) fn redirect_uris(&mut self, uris: &[String]) -> Vec<Url> {
+        uris.iter()
+            .filter_map(|text| self.accept(REDIRECT_URIS, http_url(text)))
+            .collect()
+    }
+
     pub(super) fn return_to_origins(&mut self, origins: &[String]) -> Vec<Origin> {
         origins
             .iter()
@@ -617,6 +627,8 @@ const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
 const LOGIN_PAGE: Name = Name::only_in_code("login_page");
 const RETURN_TO_ORIGINS: Name = Name::only_in_code("return_to_origins");
+const REDIRECT_URIS: Name = Name::only_in_code("redirect_uri_for");
+const CLAIM_TOKEN: Name = Name::new("claim_token", "WORKOS_CLAIM_TOKEN");
 
 const DEFAULT_API_HOSTNAME: &str = "api.workos.com";
 const DEFAULT_COOKIE_NAME: &str = "wos-session";

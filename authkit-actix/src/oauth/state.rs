@@ -1,5 +1,6 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::ReturnTo;
 use crate::{
@@ -15,6 +16,8 @@ pub(crate) struct SignInState {
     pub(crate) return_to: ReturnTo,
     /// What the user asked for besides, to be asked again when the sign-in has to restart.
     pub(crate) options: SignInOptions,
+    /// Where AuthKit was told to send the browser back to, if not to the configured address.
+    pub(crate) redirect_uri: Option<Url>,
     /// Unix seconds.
     pub(crate) issued_at: i64,
     /// The sign-in started again because its first state was too old; it does so once.
@@ -113,6 +116,8 @@ struct StateDocument {
     return_to: String,
     #[serde(flatten)]
     options: SignInOptions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
     issued_at: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
@@ -124,6 +129,7 @@ impl SignInState {
             code_verifier: self.code_verifier.expose_secret().to_owned(),
             return_to: self.return_to.as_str().to_owned(),
             options: self.options.clone(),
+            redirect_uri: self.redirect_uri.as_ref().map(Url::to_string),
             issued_at: self.issued_at,
             restarted: self.restarted,
         };
@@ -142,6 +148,7 @@ impl SignInState {
             code_verifier: document.code_verifier.into(),
             return_to: ReturnTo::parse_or_root(&document.return_to),
             options: document.options,
+            redirect_uri: document.redirect_uri.and_then(|uri| uri.parse().ok()),
             issued_at: document.issued_at,
             restarted: document.restarted,
         })
@@ -192,6 +199,7 @@ mod tests {
                 max_age: Some(0),
                 ..SignInOptions::default()
             },
+            redirect_uri: None,
             issued_at: 1000,
             restarted: true,
         }

@@ -5,14 +5,14 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
 use tracing::error;
 
 use super::{
-    authorize::{SignInStart, same_origin_path},
+    authorize::{SignInStart, redirect, same_origin_path},
     cache_control::CachePolicy,
     negotiate::{RequestKind, header, is_htmx},
     pages::Page,
@@ -306,17 +306,6 @@ fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, screen: Screen) -> 
     let return_to = same_origin_path(authkit, htmx_page);
     let return_to = return_to.as_ref().map(ReturnTo::as_str);
     authkit.sign_in_address(&SignInOptions::of_screen(screen), return_to)
-}
-
-fn redirect(request: &HttpRequest, address: &str) -> HttpResponse {
-    let mut response = if request.method() == Method::GET {
-        HttpResponse::Found()
-    } else {
-        HttpResponse::SeeOther()
-    };
-    let mut response = response.insert_header((LOCATION, address)).finish();
-    CachePolicy::private(request.headers()).apply(response.headers_mut());
-    response
 }
 
 /// Whether the browser may be led to AuthKit and back.

@@ -8,7 +8,7 @@ use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     http::{
         Method, Uri,
-        header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+        header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
     },
 };
 use secrecy::ExposeSecret as _;
@@ -40,6 +40,7 @@ pub(crate) struct RequestSession {
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,
+    host: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     peer: Option<std::net::IpAddr>,
     asked: Cell<bool>,
@@ -65,6 +66,7 @@ impl RequestSession {
                 && RequestKind::of(headers) == RequestKind::Document,
             has_authorization: headers.contains_key(AUTHORIZATION),
             authkit,
+            host: headers.get(HOST).cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
             peer: request.peer_addr().map(|peer| peer.ip()),
             asked: Cell::new(false),
@@ -251,15 +253,16 @@ impl RequestSession {
 
     /// The request as data of its own, for WorkOS and for hooks.
     pub(crate) fn request_info(&self) -> RequestInfo {
+        let text = |header: &Option<HeaderValue>| {
+            let text = header.as_ref()?.to_str().ok()?;
+            Some(text.chars().take(LONGEST_HEADER).collect())
+        };
         RequestInfo {
             method: self.method.to_string(),
             path: self.uri.path().to_owned(),
+            host: text(&self.host),
             peer: self.peer,
-            user_agent: self
-                .user_agent
-                .as_ref()
-                .and_then(|agent| agent.to_str().ok())
-                .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+            user_agent: text(&self.user_agent),
         }
     }
 
@@ -317,4 +320,4 @@ impl Effects {
     }
 }
 
-const LONGEST_USER_AGENT: usize = 512;
+const LONGEST_HEADER: usize = 512;

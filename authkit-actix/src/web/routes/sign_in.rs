@@ -11,14 +11,14 @@ use crate::{
 /// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
 /// the WorkOS dashboard.
 pub(super) async fn sign_in(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
-    start(&request, &authkit, Screen::SignIn)
+    start(&request, &authkit, Screen::SignIn).await
 }
 
 pub(super) async fn sign_up(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
-    start(&request, &authkit, Screen::SignUp)
+    start(&request, &authkit, Screen::SignUp).await
 }
 
-fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpResponse {
+async fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpResponse {
     if request.method() != Method::GET {
         return method_not_allowed(request, "GET");
     }
@@ -28,7 +28,9 @@ fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpRespon
         return response;
     }
     let sealer = &authkit.inner.sealer;
-    sign_in_from_query(request.query_string(), screen, sealer).response(authkit, request)
+    sign_in_from_query(request.query_string(), screen, sealer)
+        .response_with_nonce(authkit, request)
+        .await
 }
 
 /// The parameters that anybody may write, or, sealed in `options`, those that the application wrote.

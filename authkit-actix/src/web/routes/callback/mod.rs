@@ -31,7 +31,7 @@ use self::{
 use super::{method_not_allowed, register};
 use crate::{
     authkit::AuthKit,
-    config::SameSite,
+    config::{Origin, SameSite},
     oauth::{ReturnTo, SignInState, verifier_cookie_name},
     session::{Admission, BeginError, Beginning, CookieChange, Grant, Outcome, Resolution},
     web::{
@@ -188,7 +188,7 @@ async fn callback(
     let outcome = finish(&authkit, &session, &request, &options, &query)
         .instrument(info_span!("authkit.callback"))
         .await;
-    let mut response = respond(&authkit, &request, &options, outcome);
+    let mut response = respond(&authkit, &request, &options, outcome).await;
     if let Some(state) = &query.state
         && !carried(&request, state).is_empty()
     {
@@ -201,18 +201,19 @@ async fn callback(
     response
 }
 
-fn respond(
+async fn respond(
     authkit: &AuthKit,
     request: &HttpRequest,
     options: &CallbackOptions,
     outcome: Result<Finished, CallbackError>,
 ) -> HttpResponse {
     let mut response = match outcome {
-        Ok(Finished::SignedIn { return_to }) => {
+        Ok(Finished::SignedIn { return_to, origin }) => {
             let option = options.return_to.as_ref().filter(|_| return_to.is_root());
-            go_on(authkit, option.unwrap_or(&return_to))
+            let origin = origin.as_ref().unwrap_or(&authkit.inner.config.base_url);
+            go_on(authkit, &option.unwrap_or(&return_to).on(origin))
         }
-        Ok(Finished::Restart(sign_in)) => sign_in.response(authkit, request),
+        Ok(Finished::Restart(sign_in)) => sign_in.response_with_nonce(authkit, request).await,
         Ok(Finished::ChooseOrganization(response)) => response,
         Err(error) => {
             debug!(code = error.code(), "a sign-in ended without a session");
@@ -228,7 +229,11 @@ fn respond(
 
 /// What the callback has come to.
 enum Finished {
-    SignedIn { return_to: ReturnTo },
+    SignedIn {
+        return_to: ReturnTo,
+        /// The origin to return to, if not the configured one.
+        origin: Option<Origin>,
+    },
     Restart(SignInStart),
     ChooseOrganization(HttpResponse),
 }
@@ -305,6 +310,7 @@ async fn finish(
     });
     Ok(Finished::SignedIn {
         return_to: state.return_to,
+        origin: state.redirect_uri.as_ref().map(Origin::of),
     })
 }
 
@@ -320,6 +326,7 @@ async fn replayed(
     match session.resolution().await.outcome {
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
+            origin: state.redirect_uri.as_ref().map(Origin::of),
         }),
         Outcome::SignedOut { .. } => Err(CallbackError::UnknownState),
         Outcome::CannotTell { retry_after } => Err(CallbackError::CannotTell { retry_after }),
@@ -338,15 +345,13 @@ fn carried(request: &HttpRequest, sealed: &str) -> Vec<String> {
         .collect()
 }
 
-fn go_on(authkit: &AuthKit, return_to: &ReturnTo) -> HttpResponse {
-    let config = &authkit.inner.config;
-    let address = return_to.on(&config.base_url);
-    if config.cookie.same_site == SameSite::Strict {
+fn go_on(authkit: &AuthKit, address: &str) -> HttpResponse {
+    if authkit.inner.config.cookie.same_site == SameSite::Strict {
         // On a redirect that began at AuthKit the browser would not send the new cookie.
         return Page {
             title: "You are signed in",
             sentence: "Taking you back to where you were.",
-            link: Some(("Continue", &address)),
+            link: Some(("Continue", address)),
         }
         .continuing();
     }

@@ -116,14 +116,12 @@ pub(super) async fn select_organization(
                 }
                 None => return page(&authkit, &request, &pending),
             };
-            respond(&authkit, &request, &options, outcome)
+            respond(&authkit, &request, &options, outcome).await
         }
-        (&Method::GET | &Method::POST, None) => respond(
-            &authkit,
-            &request,
-            &options,
-            Err(CallbackError::UnknownState),
-        ),
+        (&Method::GET | &Method::POST, None) => {
+            let outcome = Err(CallbackError::UnknownState);
+            respond(&authkit, &request, &options, outcome).await
+        }
         _ => return method_not_allowed(&request, "GET, POST"),
     };
     let removal = set_cookie::verifier_removal(&authkit.inner.config.cookie, COOKIE);
@@ -168,6 +166,7 @@ async fn finish(
     });
     Ok(Finished::SignedIn {
         return_to: ReturnTo::parse_or_root(&pending.return_to),
+        origin: None,
     })
 }
 
