@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,13 +13,20 @@ use tracing::warn;
 #[cfg(feature = "emulator")]
 use crate::emulator::Emulator;
 use crate::{
+    access::AuthUser,
+    api_keys::ApiKeys,
     background::Background,
     clock::{Clock, SystemClock},
-    config::{self, Config, ConfigError, Origin, SameSite, Settings},
+    config::{self, Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
     oauth::{Screen, SignInOptions},
+    profiles::Profiles,
+    request_info::RequestInfo,
     seal::Sealer,
-    session::{Exchanges, RefreshSettings, Sessions},
+    session::{
+        Beginnings, Hooks, Means, RefreshFailureClass, RefreshSettings, SessionHook, SessionHooks,
+        Sessions,
+    },
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, WorkOs},
 };
@@ -57,8 +65,13 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) workos: Arc<WorkOs>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) profiles: Arc<Profiles>,
     pub(crate) sessions: Sessions,
-    pub(crate) exchanges: Exchanges,
+    pub(crate) beginnings: Beginnings,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) redirect_uri_for: Option<RedirectUriFor>,
     feature_flags: FeatureFlags,
     _registration: Registration,
     /// An emulator that was started for this handle runs as long as it.
@@ -74,6 +87,8 @@ impl Drop for Inner {
         self.background.finish();
     }
 }
+
+type RedirectUriFor = Arc<dyn Fn(&RequestInfo) -> Option<String> + Send + Sync>;
 
 impl AuthKit {
     /// AuthKit as the environment says.
@@ -112,25 +127,7 @@ impl AuthKit {
     /// As [`from_env`](Self::from_env), and in release builds, where no emulator starts.
     #[cfg(feature = "emulator")]
     pub fn from_env_or_emulator(base_url: &str) -> Result<Self, ConfigError> {
-        let base_url = config::process_variable("AUTHKIT_BASE_URL")
-            .filter(|base_url| !base_url.is_empty())
-            .unwrap_or_else(|| base_url.to_owned());
-        let is_loopback = Origin::parse(&base_url).is_ok_and(|origin| origin.is_loopback());
-        if !is_loopback || !config::none_required_is_set(config::process_variable) {
-            return Self::from_env();
-        }
-        let failed =
-            |error: &dyn fmt::Display| ConfigError::one("emulator", None, error.to_string());
-        let emulator = Emulator::builder()
-            .start()
-            .map_err(|error| failed(&error))?;
-        let password = workos::code_verifier().map_err(|error| failed(&error))?;
-        Self::builder()
-            .emulator(&emulator)
-            .cookie_password(password)
-            .redirect_uri(format!("{}/callback", base_url.trim_end_matches('/')))
-            .base_url(base_url)
-            .build()
+        Self::builder().or_emulator(base_url)?.build()
     }
 
     /// AuthKit as code says; what code leaves open, the environment decides.
@@ -193,8 +190,10 @@ impl AuthKit {
             &paths.sign_in,
             &paths.sign_up,
             &paths.sign_out,
+            &paths.select_organization,
         ]
         .into_iter()
+        .chain(&paths.login_page)
         .any(|own| own == path)
     }
 }
@@ -228,6 +227,10 @@ impl fmt::Debug for AuthKit {
 pub struct AuthKitBuilder {
     settings: Settings,
     clock: Option<Arc<dyn Clock>>,
+    api_key_cache: Duration,
+    profile_cache: Duration,
+    hooks: SessionHooks,
+    redirect_uri_for: Option<RedirectUriFor>,
     bootstrap_feature_flags: Option<Vec<FeatureFlag>>,
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,
@@ -413,6 +416,96 @@ impl AuthKitBuilder {
         self
     }
 
+    /// How long a valid API key of a customer's counts as valid without another call to WorkOS; in
+    /// whole seconds.
+    ///
+    /// Defaults to zero: every request asks. Keys are remembered by their SHA-256, at most 10,000 of
+    /// them, and only valid ones.
+    ///
+    /// # Security
+    ///
+    /// A key that is revoked or runs out goes on working for that long.
+    pub fn api_key_cache(mut self, keep: Duration) -> Self {
+        self.api_key_cache = keep;
+        self
+    }
+
+    /// How long a profile that [`BearerUser::profile`](crate::BearerUser::profile) fetched serves; in
+    /// whole seconds.
+    ///
+    /// Defaults to zero: every look-up asks WorkOS. At most 10,000 profiles are kept.
+    pub fn profile_cache(mut self, keep: Duration) -> Self {
+        self.profile_cache = keep;
+        self
+    }
+
+    /// The secret that lets whoever signs in claim an environment which nobody has claimed yet.
+    ///
+    /// Defaults to none. With it, each sign-in fetches a nonce first, for two seconds at most.
+    pub fn claim_token(mut self, claim_token: impl Into<SecretString>) -> Self {
+        self.settings.claim_token = Some(claim_token.into());
+        self
+    }
+
+    /// Chooses where AuthKit sends the browser back to, request by request: for preview deployments
+    /// and for tenants with hosts of their own.
+    ///
+    /// Only what `allowed` lists is used, whatever a request claims; `None` and anything else is the
+    /// configured redirect URI. The browser ends up on the origin of the chosen one, whose host needs
+    /// the cookies: see [`cookie_domain`](Self::cookie_domain).
+    ///
+    /// ```no_run
+    /// # use authkit_actix::{AuthKit, ConfigError, RequestInfo};
+    /// # fn build() -> Result<AuthKit, ConfigError> {
+    /// AuthKit::builder()
+    ///     .redirect_uri_for(
+    ///         ["https://blue.example.com/callback", "https://green.example.com/callback"],
+    ///         |request: &RequestInfo| Some(format!("https://{}/callback", request.host.as_deref()?)),
+    ///     )
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn redirect_uri_for<U: Into<String>>(
+        mut self,
+        allowed: impl IntoIterator<Item = U>,
+        choose: impl Fn(&RequestInfo) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.redirect_uris = allowed.into_iter().map(Into::into).collect();
+        self.redirect_uri_for = Some(Arc::new(choose));
+        self
+    }
+
+    /// A page of the application's own where people begin to sign in: signed-out documents are sent
+    /// there, with a `return_to`, instead of to AuthKit.
+    ///
+    /// Defaults to none. Everybody can open it, and it leads on by
+    /// [`Auth::sign_in_url`](crate::Auth::sign_in_url).
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.settings.login_page = Some(path.into());
+        self
+    }
+
+    /// Gives scripts the access token with the page: a readable cookie, `workos-access-token`, for
+    /// thirty seconds after each document that is loaded with a session.
+    ///
+    /// Defaults to off.
+    ///
+    /// # Security
+    ///
+    /// Any script on the page can read it, as it could what it fetches.
+    pub fn eager_auth(mut self) -> Self {
+        self.settings.eager_auth = true;
+        self
+    }
+
+    /// Which responses are kept out of caches.
+    ///
+    /// Defaults to [`PrivateWhen::CredentialsSent`].
+    pub fn private_when(mut self, private_when: PrivateWhen) -> Self {
+        self.settings.private_when = private_when;
+        self
+    }
+
     /// The feature flags that hold until WorkOS first answers, so that an application need not wait
     /// for it: those of a file, or of the last run.
     ///
@@ -442,6 +535,82 @@ impl AuthKitBuilder {
         self
     }
 
+    /// Signs in against an emulator on a machine whose environment says nothing of WorkOS; see
+    /// [`AuthKit::from_env_or_emulator`].
+    ///
+    /// # Errors
+    ///
+    /// When the emulator cannot start.
+    #[cfg(feature = "emulator")]
+    pub fn or_emulator(self, base_url: &str) -> Result<Self, ConfigError> {
+        let base_url = config::process_variable("AUTHKIT_BASE_URL")
+            .filter(|base_url| !base_url.is_empty())
+            .unwrap_or_else(|| base_url.to_owned());
+        let is_loopback = Origin::parse(&base_url).is_ok_and(|origin| origin.is_loopback());
+        if !is_loopback || !config::none_required_is_set(config::process_variable) {
+            return Ok(self);
+        }
+        let failed =
+            |error: &dyn fmt::Display| ConfigError::one("emulator", None, error.to_string());
+        let emulator = Emulator::builder()
+            .start()
+            .map_err(|error| failed(&error))?;
+        let password = workos::code_verifier().map_err(|error| failed(&error))?;
+        Ok(self
+            .emulator(&emulator)
+            .cookie_password(password)
+            .redirect_uri(format!("{}/callback", base_url.trim_end_matches('/')))
+            .base_url(base_url))
+    }
+
+    /// What to do when a session was refreshed.
+    ///
+    /// Hooks run on a thread of their own, after the fact, for ten seconds at most; whatever they do,
+    /// the session stays as it is.
+    ///
+    /// Defaults to nothing.
+    pub fn on_refreshed<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refreshed = Some(session_hook(hook));
+        self
+    }
+
+    /// What to do when a session could not be refreshed.
+    ///
+    /// Defaults to nothing.
+    pub fn on_refresh_failed<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(RefreshFailureClass, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refresh_failed =
+            Some(Arc::new(move |class, request| hook(class, request).boxed()));
+        self
+    }
+
+    /// What to do when somebody has signed in; the callback's own hooks come first.
+    ///
+    /// Defaults to nothing.
+    pub fn on_signed_in<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.signed_in = Some(session_hook(hook));
+        self
+    }
+
+    /// What to do when somebody has signed out.
+    ///
+    /// Defaults to nothing.
+    pub fn on_signed_out<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.signed_out = Some(session_hook(hook));
+        self
+    }
+
     /// Signs in against an emulator instead of WorkOS: sets the client id, the API key and the
     /// address of the API. The emulator runs as long as the AuthKit does.
     #[cfg(feature = "emulator")]
@@ -461,13 +630,15 @@ impl AuthKitBuilder {
     pub fn build(self) -> Result<AuthKit, ConfigError> {
         let config = Config::from_process(self.settings)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let background = Background::start().map(Arc::new).map_err(|error| {
-            ConfigError::one(
-                "build",
-                None,
-                format!("no thread could be started: {error}"),
-            )
-        })?;
+        let background = Background::start("authkit-background")
+            .map(Arc::new)
+            .map_err(|error| {
+                ConfigError::one(
+                    "build",
+                    None,
+                    format!("no thread could be started: {error}"),
+                )
+            })?;
         let workos = WorkOs::new(
             config.client_id.clone(),
             config.api_key.clone(),
@@ -477,6 +648,7 @@ impl AuthKitBuilder {
         )
         .map(Arc::new)
         .map_err(|message| ConfigError::one("build", None, message))?;
+        let hooks = Arc::new(Hooks::new(self.hooks));
         let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
         let tokens = Arc::new(Tokens::new(
             Jwks::new(
@@ -498,6 +670,7 @@ impl AuthKitBuilder {
             Arc::clone(&clock),
             RefreshSettings {
                 workos: Arc::clone(&workos),
+                hooks: Arc::clone(&hooks),
                 background: Arc::clone(&background),
                 buffer: config.refresh_buffer,
             },
@@ -507,12 +680,27 @@ impl AuthKitBuilder {
             Arc::clone(&background),
             self.bootstrap_feature_flags,
         );
-        let exchanges = Exchanges::new(
+        let beginnings = Beginnings::new(
+            Arc::clone(&background),
+            Arc::clone(&clock),
+            Means {
+                workos: Arc::clone(&workos),
+                sealer: Arc::clone(&sealer),
+                tokens: Arc::clone(&tokens),
+                hooks: Arc::clone(&hooks),
+            },
+        );
+        let api_keys = ApiKeys::new(
             Arc::clone(&workos),
             Arc::clone(&background),
-            Arc::clone(&sealer),
-            tokens,
             Arc::clone(&clock),
+            self.api_key_cache,
+        );
+        let profiles = Profiles::new(
+            Arc::clone(&workos),
+            Arc::clone(&background),
+            Arc::clone(&clock),
+            self.profile_cache,
         );
         Ok(AuthKit {
             inner: Arc::new(Inner {
@@ -521,8 +709,13 @@ impl AuthKitBuilder {
                 clock,
                 sealer,
                 workos,
+                tokens,
+                api_keys,
+                profiles: Arc::new(profiles),
                 sessions,
-                exchanges,
+                beginnings,
+                hooks,
+                redirect_uri_for: self.redirect_uri_for,
                 feature_flags,
                 #[cfg(feature = "emulator")]
                 _emulator: self.emulator,
@@ -536,6 +729,12 @@ impl fmt::Debug for AuthKitBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthKitBuilder")
     }
+}
+
+fn session_hook<F: Future<Output = ()> + Send + 'static>(
+    hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+) -> SessionHook {
+    Arc::new(move |signed_in, request| hook(AuthUser::plain(signed_in), request).boxed())
 }
 
 /// Key fetches on the background thread, which outlive whoever asked first.

@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod __private;
 mod access;
+mod api_keys;
 mod authkit;
 mod background;
 mod clock;
@@ -11,7 +12,10 @@ mod config;
 pub mod emulator;
 mod feature_flags;
 mod flights;
+mod lookups;
 mod oauth;
+mod profiles;
+mod request_info;
 mod seal;
 mod session;
 mod token;
@@ -19,22 +23,29 @@ mod web;
 mod workos;
 
 pub use self::{
-    access::{AuthUser, NoClaims},
+    access::{AuthUser, BearerUser, Caller, NoClaims, ProfileError},
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
-    config::{ConfigError, ConfigProblem, SameSite},
+    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite},
     feature_flags::{
         EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
         FeatureFlagsError,
     },
     oauth::ReturnTo,
+    request_info::RequestInfo,
+    session::{Admission, RefreshFailureClass},
     token::{AccessTokenClaims, Actor},
     web::{
         auth::{Auth, RecentAuth, RefreshError, SignInError, SignInUrl, SignOut, StepUpRequired},
+        banner::ImpersonationBanner,
+        compose::RequestAuth,
         extract::AuthStatus,
         middleware::{AuthKitMiddleware, AuthKitService, ProtectBuilder},
-        routes::{AuthKitRoutes, CallbackService},
+        routes::{AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn},
     },
-    workos::{Client as WorkOsClient, Impersonator, User},
+    workos::{
+        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
+        User,
+    },
 };
-pub use authkit_macros::{ensure_signed_in, sign_up_path};
+pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};

@@ -156,6 +156,16 @@ impl<C: DeserializeOwned + 'static> AuthUser<C> {
     }
 }
 
+impl AuthUser {
+    /// The user of a session, whatever its token says beyond the usual claims.
+    pub(crate) fn plain(signed_in: Arc<SignedIn>) -> Self {
+        Self {
+            signed_in,
+            claims: NoClaims {},
+        }
+    }
+}
+
 impl<C> Deref for AuthUser<C> {
     type Target = User;
 

@@ -50,7 +50,7 @@ mod polling {
                 .quiet()
                 .start()
                 .expect("an emulator");
-            let background = Arc::new(Background::start().expect("a thread"));
+            let background = Arc::new(Background::start("test").expect("a thread"));
             let workos = WorkOs::new(
                 emulator.client_id().to_owned(),
                 emulator.api_key().into(),

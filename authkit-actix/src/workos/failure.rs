@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 /// Why WorkOS did not give what was asked, by what follows from it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,6 +44,19 @@ pub(crate) struct StepUp {
     /// The AuthKit page where the step is taken, where WorkOS names one.
     #[serde(default)]
     pub(crate) authkit_redirect_url: Option<String>,
+    /// Proof of the steps already taken.
+    #[serde(default)]
+    pub(crate) pending_authentication_token: Option<SecretString>,
+    /// The organizations that the user may choose from.
+    #[serde(default)]
+    pub(crate) organizations: Option<Vec<OrganizationChoice>>,
+}
+
+/// An organization that a user may sign in to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct OrganizationChoice {
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// How an answer was unusable.
