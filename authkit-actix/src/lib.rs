@@ -36,7 +36,10 @@ pub use self::{
     session::{Admission, RefreshFailureClass},
     token::{AccessTokenClaims, Actor},
     web::{
-        auth::{Auth, RecentAuth, RefreshError, SignInError, SignInUrl, SignOut, StepUpRequired},
+        auth::{
+            Auth, RecentAuth, RefreshError, SaveSessionError, SignInError, SignInUrl, SignOut,
+            StepUpRequired,
+        },
         banner::ImpersonationBanner,
         compose::RequestAuth,
         extract::AuthStatus,
