@@ -1,8 +1,8 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) redirect_uri_for: Option<RedirectUriFor>,
     feature_flags: FeatureFlags,
+    /// Where callbacks are registered besides the path of the redirect URI; every worker adds the same.
+    callback_paths: RwLock<BTreeSet<String>>,
     _registration: Registration,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
@@ -137,8 +139,18 @@ impl AuthKit {
 
     /// The client of the official WorkOS SDK, with this application's key.
     ///
-    /// Its calls run on the background thread, under a deadline of 30 seconds and a body limit of
+    /// Its calls run on AuthKit's own thread, under a deadline of 30 seconds and a body limit of
     /// 16 MB; they are safe from any worker.
+    ///
+    /// ```no_run
+    /// # async fn list(authkit: authkit_actix::AuthKit) -> Result<(), Box<dyn std::error::Error>> {
+    /// let organizations = authkit
+    ///     .workos()
+    ///     .organizations()
+    ///     .list_organizations(Default::default())
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn workos(&self) -> &workos::Client {
         self.inner.workos.sdk()
     }
@@ -182,7 +194,7 @@ impl AuthKit {
         format!("{}{path}{separator}{query}", config.base_url.as_str())
     }
 
-    /// Whether a path is one of the library's own routes.
+    /// Whether a path is one of the library's own routes, or the application's login page.
     pub(crate) fn owns_path(&self, path: &str) -> bool {
         let paths = &self.inner.config.paths;
         [
@@ -195,6 +207,23 @@ impl AuthKit {
         .into_iter()
         .chain(&paths.login_page)
         .any(|own| own == path)
+            || self
+                .inner
+                .callback_paths
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(path)
+    }
+
+    /// Makes a path one of the library's own.
+    pub(crate) fn own_callback_path(&self, path: &str) {
+        if !self.owns_path(path) {
+            self.inner
+                .callback_paths
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path.to_owned());
+        }
     }
 }
 
@@ -216,11 +245,13 @@ impl fmt::Debug for AuthKit {
 ///
 /// let error = AuthKit::builder()
 ///     .client_id("client_123")
+///     .api_key("sk_test_123")
 ///     .cookie_password("too short")
 ///     .redirect_uri("https://app.example.com/callback#here")
 ///     .build()
-///     .expect_err("three problems, all named");
-/// assert!(error.problems().len() >= 2);
+///     .expect_err("two mistakes");
+/// let fields: Vec<_> = error.problems().iter().map(|problem| problem.field()).collect();
+/// assert_eq!(fields, ["cookie_password", "redirect_uri"]);
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "call .build() to get the AuthKit"]
@@ -405,9 +436,10 @@ impl AuthKitBuilder {
         self
     }
 
-    /// Other origins that a sign-out may return to, such as a marketing site.
+    /// Other origins that a sign-out may return to, such as `https://www.example.com`.
     ///
-    /// Defaults to none: the application's own only.
+    /// WorkOS returns only to addresses that are registered as sign-out redirects in the dashboard.
+    /// Defaults to none: the application's own origin only.
     pub fn return_to_origins<O: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = O>,
@@ -623,6 +655,8 @@ impl AuthKitBuilder {
             .api_port(emulator.port())
     }
 
+    /// Joins code and environment, and checks it all.
+    ///
     /// # Errors
     ///
     /// Every problem of the configuration at once, each with its cure. Also when the thread for
@@ -704,6 +738,7 @@ impl AuthKitBuilder {
         );
         Ok(AuthKit {
             inner: Arc::new(Inner {
+                callback_paths: RwLock::default(),
                 _registration: Registration::of(&config.client_id),
                 config,
                 clock,

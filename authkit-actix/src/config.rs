@@ -36,7 +36,13 @@ pub enum SameSite {
 /// Everything that is wrong with the configuration.
 ///
 /// Its [`Display`] lists each problem with the builder's method, the environment variable and the
-/// cure. It never contains a secret.
+/// cure, and never contains a secret:
+///
+/// ```text
+/// the AuthKit configuration has 2 problems:
+/// - api_key (WORKOS_API_KEY): is missing; create an API key in the WorkOS dashboard
+/// - redirect_uri (WORKOS_REDIRECT_URI): `/callback` is not an absolute http or https URL, such as `https://app.example.com`
+/// ```
 #[derive(Clone, Debug)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,

@@ -1,4 +1,114 @@
 //! Hosted sign-in for Actix-web: WorkOS AuthKit sessions, guards and routes.
+//!
+//! WorkOS shows the pages that people sign in and sign up on. This crate brings them there and back,
+//! keeps their session in a sealed cookie that refreshes itself, and lets handlers say who may pass.
+//! Five names go a long way: [`AuthKit`], [`AuthUser`], [`Auth`], [`ensure_signed_in`] and
+//! [`sign_up_path`].
+//!
+//! # A whole application
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, Responder, get, web::Html};
+//! use authkit_actix::{Auth, AuthKit, AuthUser, ensure_signed_in};
+//!
+//! // For everybody: the user is there or not.
+//! #[get("/")]
+//! async fn home(auth: Auth) -> impl Responder {
+//!     Html::new(match auth.user() {
+//!         Some(_) => "<a href='/dashboard'>Dashboard</a>".to_owned(),
+//!         None => format!(
+//!             "<a href='{}'>Sign in</a>",
+//!             auth.sign_in_url().return_to("/dashboard")
+//!         ),
+//!     })
+//! }
+//!
+//! // For signed-in users: others are sent to sign in, and come back here.
+//! #[get("/dashboard")]
+//! #[ensure_signed_in]
+//! async fn dashboard(user: AuthUser) -> impl Responder {
+//!     format!("Hello, {}", user.display_name())
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let authkit = AuthKit::from_env()?; // once, outside the closure
+//!     HttpServer::new(move || {
+//!         App::new()
+//!             .wrap(authkit.middleware()) // sessions
+//!             .service(authkit.handle_auth()) // the callback, at the redirect URI's path
+//!             .service(authkit.routes()) // /sign-in, /sign-up, /sign-out
+//!             .service(home)
+//!             .service(dashboard)
+//!     })
+//!     .bind(("127.0.0.1", 3000))?
+//!     .run()
+//!     .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`AuthKit::from_env`] lists the variables; [`AuthKit::builder`] sets the same things in code.
+//!
+//! # Who is asking
+//!
+//! | Handler parameter | Signed out | Nothing is known, since WorkOS is out of reach |
+//! |---|---|---|
+//! | [`AuthUser`] | sent to sign in, or `401` | `503` |
+//! | `Option<AuthUser>` | `None` | `503` |
+//! | [`Auth`] | `user()` is `None` | `503` |
+//! | [`AuthStatus`] | `SignedOut` | `CannotTell` |
+//!
+//! A request for a page is redirected; an API call gets `401` as problem details (RFC 9457) with the
+//! address of the sign-in route. Only a session that is known to be over is removed: an outage of WorkOS
+//! signs nobody out, and lets nobody in.
+//!
+//! # Who may pass
+//!
+//! [`ensure_signed_in`] guards a handler, and answers before any parameter of the handler is extracted.
+//! Several arguments mean *and*; [`sign_up_path`] shows strangers the sign-up page first.
+//!
+//! ```
+//! use actix_web::{Responder, get, post};
+//! use authkit_actix::{AuthUser, ensure_signed_in, sign_up_path};
+//!
+//! #[post("/invoices/pay")]
+//! #[ensure_signed_in(permission = "billing:manage", max_age = 300)]
+//! async fn pay(user: AuthUser) -> impl Responder {
+//!     format!("Paid by {}", user.email)
+//! }
+//!
+//! #[get("/preview")]
+//! #[ensure_signed_in(any(role = "admin", all(organization, feature_flag = "preview")))]
+//! async fn preview() -> impl Responder {
+//!     "A first look"
+//! }
+//!
+//! #[get("/join")]
+//! #[sign_up_path]
+//! async fn join(user: AuthUser) -> impl Responder {
+//!     format!("Welcome, {}", user.display_name())
+//! }
+//! ```
+//!
+//! To protect everything but a list of paths, see [`AuthKitMiddleware::protect`].
+//!
+//! # Testing against the emulator
+//!
+//! The feature `emulator` has AuthKit's pages, tokens and faults on loopback, so that tests and first
+//! steps need no account and no network. The documentation of that module has a whole test.
+//!
+//! # Cargo features
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `emulator` | off | the module `emulator`, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
+//!
+//! # Logs
+//!
+//! The crate writes to [`tracing`](https://docs.rs/tracing) and installs no subscriber. Its spans are
+//! `authkit.session.resolve`, `authkit.session.refresh`, `authkit.callback` and
+//! `authkit.callback.exchange`. No secret, token, code or cookie value is in any of it.
 
 #[doc(hidden)]
 pub mod __private;
@@ -52,3 +162,8 @@ pub use self::{
     },
 };
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
+
+/// Compiles and runs the README's examples with the others.
+#[cfg(all(doctest, feature = "emulator"))]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

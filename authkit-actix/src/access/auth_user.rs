@@ -15,6 +15,7 @@ use crate::{
 /// It dereferences to the WorkOS [`User`] (`id`, `email`, `first_name`, …) and adds what the verified
 /// access token says about the session. As an extractor it answers for you when nobody is signed in:
 /// a document is sent to sign in, an API call gets `401`, and while WorkOS cannot be asked, `503`.
+/// `Option<AuthUser>` is `None` for strangers; what cannot be told is `503` there as well.
 ///
 /// Claims of a JWT template are read into a type of your own:
 ///

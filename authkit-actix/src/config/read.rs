@@ -186,40 +186,29 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         let hostname = self
             .text(API_HOSTNAME, hostname)
             .unwrap_or_else(|| DEFAULT_API_HOSTNAME.to_owned());
+        // Each is read before any is missed, so that all their problems show.
         let https = match https {
-            Some(https) => https,
-            None => match self.environment(API_HTTPS) {
-                None => true,
-                Some(text) => match text.to_ascii_lowercase().as_str() {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => {
-                        return self.refuse(
-                            API_HTTPS,
-                            format!("`{}` is neither `true` nor `false`", shown(&text)),
-                        );
-                    }
-                },
-            },
+            Some(https) => Some(https),
+            None => self.api_https(),
         };
         let port = match port {
-            Some(port) => Some(port),
-            None => self.number::<u16>(API_PORT, "a port from 1 to 65535")?,
+            Some(port) => Some(Some(port)),
+            None => self.number::<u16>(API_PORT, "a port from 1 to 65535"),
         };
-        if port == Some(0) {
-            return self.refuse(API_PORT, "0 is not a port; write one from 1 to 65535");
-        }
-
-        let Ok(host) = Host::parse(&hostname) else {
-            return self.refuse(
+        let host = Host::parse(&hostname).ok().or_else(|| {
+            self.refuse(
                 API_HOSTNAME,
                 format!(
                     "`{}` is not a host name; write the name alone, such as \
                      `{DEFAULT_API_HOSTNAME}`, without scheme, port or path",
                     shown(&hostname)
                 ),
-            );
-        };
+            )
+        });
+        let (https, port, host) = (https?, port?, host?);
+        if port == Some(0) {
+            return self.refuse(API_PORT, "0 is not a port; write one from 1 to 65535");
+        }
         let scheme = if https { "https" } else { "http" };
         let port = port.map_or(String::new(), |port| format!(":{port}"));
         let url = self.accept(API_HOSTNAME, http_url(&format!("{scheme}://{host}{port}")))?;
@@ -234,6 +223,20 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             );
         }
         Some(origin)
+    }
+
+    fn api_https(&mut self) -> Option<bool> {
+        let Some(text) = self.environment(API_HTTPS) else {
+            return Some(true);
+        };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => self.refuse(
+                API_HTTPS,
+                format!("`{}` is neither `true` nor `false`", shown(&text)),
+            ),
+        }
     }
 
     pub(super) fn cookie(

@@ -24,7 +24,7 @@ pub enum RefreshReuse {
     Strict,
 }
 
-/// An emulator to be.
+/// An emulator to be; see [`Emulator::builder`].
 #[must_use]
 pub struct EmulatorBuilder {
     port: u16,

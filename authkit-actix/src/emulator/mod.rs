@@ -3,6 +3,41 @@
 //! It speaks the part of the WorkOS API that signing in needs, with real keys and real rules (PKCE enforced, codes
 //! used once, refresh tokens rotating), and lets tests plan faults, mint tokens and move the clock. It shares no code
 //! with the library that it is a counterpart of. For development and tests only.
+//!
+//! # An application in front of it
+//!
+//! ```
+//! use actix_web::{App, HttpResponse, test, web};
+//! use authkit_actix::{AuthKit, AuthUser, emulator::Emulator};
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let emulator = Emulator::builder()
+//!     .quiet()
+//!     # .allow_in_release()
+//!     .start()?;
+//! let authkit = AuthKit::builder()
+//!     .emulator(&emulator)
+//!     .cookie_password("only for tests, but 32 characters")
+//!     .redirect_uri("http://localhost:3000/callback")
+//!     .build()?;
+//! let account = web::get().to(async |user: AuthUser| HttpResponse::Ok().body(user.email.clone()));
+//! let app = App::new().wrap(authkit.middleware()).route("/account", account);
+//! let app = test::init_service(app).await;
+//!
+//! // A program is told that nobody is signed in …
+//! let request = test::TestRequest::get().uri("/account");
+//! let response = test::call_service(&app, request.to_request()).await;
+//! assert_eq!(response.status(), 401);
+//!
+//! // … and a browser is sent to the emulator's sign-in page.
+//! let request = test::TestRequest::get().uri("/account").insert_header(("accept", "text/html"));
+//! let response = test::call_service(&app, request.to_request()).await;
+//! let location = response.headers().get("location").ok_or("no redirect")?.to_str()?;
+//! assert!(location.starts_with(emulator.api_url()));
+//! # Ok(())
+//! # }
+//! ```
 
 mod api;
 mod api_keys;

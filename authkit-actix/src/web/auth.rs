@@ -669,6 +669,10 @@ pub(super) fn allowed_return_to(authkit: &AuthKit, address: &str) -> Option<Stri
         return Some(path.on(&config.base_url));
     }
     let url = url::Url::parse(address).ok()?;
+    // The origin of a `blob:` URL is that of the URL inside it.
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
     let origin = Origin::of(&url);
     let is_listed = origin == config.base_url || config.return_to_origins.contains(&origin);
     (is_listed && url.username().is_empty() && url.password().is_none()).then(|| url.into())

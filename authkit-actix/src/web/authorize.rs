@@ -204,8 +204,8 @@ pub(super) fn same_origin_path(authkit: &AuthKit, address: Option<&str>) -> Opti
     ReturnTo::parse(rest)
 }
 
-/// Our verifier cookies that have to go so that few remain: the oldest, and those of other people's
-/// making stay.
+/// The oldest of our verifier cookies, which have to go so that few remain; cookies that others made
+/// stay.
 fn superseded(authkit: &AuthKit, request: &HttpRequest, sealed: &SealedState) -> Vec<String> {
     let mut ours: Vec<_> = verifier_cookies(authkit, request).collect();
     ours.sort_by_key(|pending| std::cmp::Reverse(pending.issued_at));

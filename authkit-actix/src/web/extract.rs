@@ -25,6 +25,20 @@ pub(super) type Extraction<T> =
     Either<Ready<Result<T, Error>>, LocalBoxFuture<'static, Result<T, Error>>>;
 
 /// The session of a request in its three outcomes, for pages that can degrade.
+///
+/// ```
+/// use actix_web::{Responder, get};
+/// use authkit_actix::AuthStatus;
+///
+/// #[get("/")]
+/// async fn home(status: AuthStatus) -> impl Responder {
+///     match status {
+///         AuthStatus::SignedIn(user) => format!("Welcome back, {}", user.display_name()),
+///         AuthStatus::SignedOut => "Hello, stranger".to_owned(),
+///         AuthStatus::CannotTell => "Hello".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub enum AuthStatus {
     /// Somebody is signed in.

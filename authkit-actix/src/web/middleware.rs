@@ -27,6 +27,9 @@ use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outco
 /// access token runs out, and writes what became of it to every response, error responses included.
 /// Routes that never ask pay for one look at a header.
 ///
+/// Its own answers (redirects, `401`, `503`) are responses, not errors. A CORS middleware is wrapped
+/// around it, that is: after it, so that these answers get the CORS headers too.
+///
 /// ```
 /// # use actix_web::{App, web};
 /// # use authkit_actix::AuthKit;
@@ -98,7 +101,8 @@ impl ProtectBuilder {
     ///
     /// A pattern is an Actix one (`/docs/{page}`, `/docs/{tail:.*}`) or one of the AuthKit
     /// documentation's (`/docs/:page`, `:page?`, `:page+`, `:page*`), and matches whole segments of the
-    /// decoded path, in its case. Ambiguous paths, such as those with an encoded slash, never match.
+    /// decoded path, in its case. Ambiguous paths, such as those with an encoded slash, never match:
+    /// they count as protected.
     pub fn unauthenticated_paths<P: Into<String>>(
         mut self,
         patterns: impl IntoIterator<Item = P>,
@@ -115,6 +119,8 @@ impl ProtectBuilder {
         self
     }
 
+    /// Reads the patterns and makes the middleware, which is cheap to clone into each worker.
+    ///
     /// # Errors
     ///
     /// Every pattern that cannot be read, each with the way to say it.

@@ -15,7 +15,7 @@ pub(crate) enum RequestKind {
 impl RequestKind {
     /// The first mark that fits counts: a page that a script fetches names `text/html` as well.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let is_navigation = header(headers, "sec-fetch-mode").map(|mode| mode == "navigate");
+        let is_navigation = headers.get("sec-fetch-mode").map(|mode| mode == "navigate");
         if is_prefetch(headers)
             || headers.contains_key(UPGRADE)
             || is_htmx(headers)
@@ -35,8 +35,8 @@ impl RequestKind {
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose"]
         .into_iter()
-        .filter_map(|name| header(headers, name))
-        .any(|purpose| starts_with_ignoring_case(purpose, "prefetch"))
+        .filter_map(|name| headers.get(name))
+        .any(|purpose| starts_with_ignoring_case(purpose.as_bytes(), b"prefetch"))
 }
 
 pub(crate) fn is_htmx(headers: &HeaderMap) -> bool {
@@ -75,9 +75,9 @@ fn names_html(headers: &HeaderMap) -> bool {
         })
 }
 
-fn starts_with_ignoring_case(value: &str, start: &str) -> bool {
+fn starts_with_ignoring_case(value: &[u8], start: &[u8]) -> bool {
     value
-        .trim_start()
+        .trim_ascii_start()
         .get(..start.len())
         .is_some_and(|head| head.eq_ignore_ascii_case(start))
 }

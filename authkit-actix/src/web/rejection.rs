@@ -165,7 +165,7 @@ pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpRespon
         &Problem {
             code: "sign_in_unavailable",
             title: "Please try again in a moment",
-            detail: "Your sign-in cannot be checked right now. You are still signed in.",
+            detail: "Your sign-in cannot be checked right now, and nothing about it has changed.",
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE)
         },
     );

@@ -33,7 +33,30 @@ impl AuthKit {
     /// Their paths are the whole ones, seen from outside: in a scope named `/auth` the routes answer
     /// if the configured paths begin with `/auth`.
     ///
-    /// `/sign-in` always starts a sign-in, so it is the "Sign-in URL" of the WorkOS dashboard.
+    /// `/sign-in` always starts a sign-in, so it is what the WorkOS dashboard calls the sign-in
+    /// endpoint. It and `/sign-up` take the query parameters `return_to`, `organization_id`,
+    /// `login_hint`, `invitation_token` and `screen_hint`; `/sign-out` takes `return_to`.
+    ///
+    /// ```
+    /// use actix_web::web;
+    /// use authkit_actix::{AuthKit, ConfigError};
+    ///
+    /// fn configured() -> Result<AuthKit, ConfigError> {
+    ///     AuthKit::builder()
+    ///         .redirect_uri("https://app.example.com/auth/callback")
+    ///         .sign_in_path("/auth/sign-in")
+    ///         .sign_up_path("/auth/sign-up")
+    ///         .sign_out_path("/auth/sign-out")
+    ///         .build()
+    /// }
+    ///
+    /// fn routes(authkit: &AuthKit, app: &mut web::ServiceConfig) {
+    ///     let auth = web::scope("/auth")
+    ///         .service(authkit.handle_auth())
+    ///         .service(authkit.routes());
+    ///     app.service(auth);
+    /// }
+    /// ```
     pub fn routes(&self) -> AuthKitRoutes {
         AuthKitRoutes {
             authkit: self.clone(),

@@ -43,8 +43,12 @@ fn sign_in_from_query(query: &str, screen: Screen, sealer: &Sealer) -> SignInSta
     let mut sealed = None;
     let options = &mut sign_in.options;
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let option =
-            || (!value.is_empty() && value.len() <= LONGEST_OPTION).then(|| value.to_string());
+        let option = || {
+            let is_plausible = !value.is_empty()
+                && value.len() <= LONGEST_OPTION
+                && !value.contains(|c: char| c.is_control() || c == '"' || c == '\\');
+            is_plausible.then(|| value.to_string())
+        };
         match &*name {
             "return_to" => sign_in.return_to = ReturnTo::parse_or_root(&value),
             "organization_id" => options.organization_id = option(),
@@ -62,7 +66,8 @@ fn sign_in_from_query(query: &str, screen: Screen, sealer: &Sealer) -> SignInSta
     sign_in
 }
 
-/// Bytes; a longer one is not what it says it is.
+/// Bytes; a longer one is not what it says it is, and neither is one that grows when it is written
+/// as JSON: three of them and a path fit a cookie.
 const LONGEST_OPTION: usize = 512;
 
 #[cfg(test)]

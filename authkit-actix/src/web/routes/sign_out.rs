@@ -6,7 +6,7 @@ use crate::{
     authkit::AuthKit,
     web::{
         auth::{allowed_return_to, end_session},
-        negotiate::is_same_origin,
+        negotiate::{header, is_same_origin},
         rejection::{self, cross_site},
         request_session::RequestSession,
     },
@@ -17,7 +17,13 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return method_not_allowed(&request, "GET, POST");
     }
-    if !is_same_origin(&authkit, request.headers()) {
+    let headers = request.headers();
+    let is_asked_for = match header(headers, "sec-fetch-mode") {
+        // A page may embed what its users write, such as an image with this address.
+        Some(mode) if request.method() == Method::GET => mode == "navigate",
+        _ => true,
+    };
+    if !is_asked_for || !is_same_origin(&authkit, headers) {
         return cross_site(&request);
     }
     let Some(session) = RequestSession::of(&request) else {

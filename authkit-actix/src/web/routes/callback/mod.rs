@@ -73,6 +73,15 @@ impl CallbackService {
     /// The path as this application sees it, where a proxy changes it on the way.
     ///
     /// Defaults to the path of the redirect URI.
+    ///
+    /// ```
+    /// # use actix_web::web;
+    /// # use authkit_actix::AuthKit;
+    /// # fn routes(authkit: &AuthKit, app: &mut web::ServiceConfig) {
+    /// // The redirect URI is https://example.com/shop/callback, and a proxy strips `/shop`.
+    /// app.service(authkit.handle_auth().path("/callback"));
+    /// # }
+    /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
@@ -154,6 +163,7 @@ impl HttpServiceFactory for CallbackService {
     fn register(self, service: &mut AppService) {
         let paths = &self.authkit.inner.config.paths;
         let path = self.path.as_deref().unwrap_or(&paths.callback);
+        self.authkit.own_callback_path(path);
         let options = Rc::new(self.options);
         let of_choice = Rc::clone(&options);
         register(service, &self.authkit, path, move |request, authkit| {
@@ -371,13 +381,15 @@ struct CallbackQuery {
 impl CallbackQuery {
     fn parse(query: &str) -> Self {
         let only = |wanted: &str| {
-            let mut values = url::form_urlencoded::parse(query.as_bytes())
-                .filter(|(name, _)| name == wanted)
-                .map(|(_, value)| value);
-            let value = values.next()?;
+            let mut values = query.split('&').filter_map(|pair| {
+                let (name, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+                (name == wanted).then_some((pair, value))
+            });
+            let (pair, value) = values.next()?;
             let is_plausible = !value.is_empty()
                 && value.len() <= LONGEST_PARAMETER
-                && value.bytes().all(|byte| byte.is_ascii_graphic());
+                && value.bytes().all(|byte| byte.is_ascii_graphic())
+                && is_percent_encoded(pair);
             (is_plausible && values.next().is_none()).then(|| value.into_owned())
         };
         Self {
@@ -387,6 +399,14 @@ impl CallbackQuery {
                 .any(|(name, _)| name == "error"),
         }
     }
+}
+
+/// Whether every `%` begins an octet, RFC 3986 section 2.1.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let octet = rest.as_bytes().get(..2);
+        octet.is_some_and(|octet| octet.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Bytes: above what fits a cookie.
