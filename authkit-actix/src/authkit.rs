@@ -139,8 +139,8 @@ impl AuthKit {
 
     /// The client of the official WorkOS SDK, with this application's key.
     ///
-    /// Its calls run on AuthKit's own thread, under a deadline of 30 seconds and a body limit of
-    /// 16 MB; they are safe from any worker.
+    /// Its calls run on AuthKit's own thread, each try under a deadline of 30 seconds and a body limit
+    /// of 16 MB; they are safe from any worker.
     ///
     /// ```no_run
     /// # async fn list(authkit: authkit_actix::AuthKit) -> Result<(), Box<dyn std::error::Error>> {
@@ -716,8 +716,8 @@ impl AuthKitBuilder {
         );
         let beginnings = Beginnings::new(
             Arc::clone(&background),
-            Arc::clone(&clock),
             Means {
+                clock: Arc::clone(&clock),
                 workos: Arc::clone(&workos),
                 sealer: Arc::clone(&sealer),
                 tokens: Arc::clone(&tokens),

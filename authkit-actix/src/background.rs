@@ -46,6 +46,8 @@ impl Background {
                 let _ = stopped.await;
                 let _ = time::timeout(LAST_FLIGHTS, all_ended.recv()).await;
             });
+            // A name resolution that hangs is not waited for.
+            runtime.shutdown_background();
         })?;
         Ok(Self {
             runtime: handle,

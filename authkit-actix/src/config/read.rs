@@ -1,6 +1,6 @@
 //! The rules, one method for each value.
 
-use std::{str::FromStr, time::Duration};
+use std::{borrow::Cow, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -117,7 +117,11 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             }
         }
 
-        let Some(current) = self.secret(COOKIE_PASSWORD, current) else {
+        // As with the older ones: a newline at the end of a secret file is no part of it.
+        let current = self
+            .secret(COOKIE_PASSWORD, current)
+            .map(|password| SecretString::from(password.expose_secret().trim()));
+        let Some(current) = current else {
             return self.refuse(COOKIE_PASSWORD, format!("is missing; {CREATE_PASSWORD}"));
         };
         if let Some(weakness) = weakness(current.expose_secret()) {
@@ -410,7 +414,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             sign_up: sign_up?,
             sign_out: sign_out?,
             select_organization: SELECT_ORGANIZATION.to_owned(),
-            callback: redirect_uri?.path().to_owned(),
+            callback: decoded(redirect_uri?.path()),
         };
 
         let taken = [
@@ -604,6 +608,15 @@ fn is_host_name(name: &str) -> bool {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
+}
+
+/// A path as the router sees it: without percent-encoding, but for what would change its segments.
+fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8()
+        .ok()
+        .filter(|decoded| decoded.matches('/').count() == path.matches('/').count())
+        .map_or_else(|| path.to_owned(), Cow::into_owned)
 }
 
 const CLIENT_ID: Name = Name::new("client_id", "WORKOS_CLIENT_ID");

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -25,7 +27,7 @@ pub(crate) struct SignInState {
 }
 
 /// What a sign-in asks AuthKit for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignInOptions {
     #[serde(default, skip_serializing_if = "is_sign_in")]
     pub(crate) screen: Screen,
@@ -69,6 +71,17 @@ impl SignInOptions {
     pub(crate) fn open(sealed: &str, sealer: &Sealer) -> Option<Self> {
         let opened = sealer.open(Purpose::SignInOptions, sealed).ok()?;
         serde_json::from_slice(&opened.plaintext).ok()
+    }
+}
+
+/// Without the invitation, which is a secret, and what the application wants to keep to itself.
+impl fmt::Debug for SignInOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInOptions")
+            .field("screen", &self.screen)
+            .field("organization_id", &self.organization_id)
+            .field("max_age", &self.max_age)
+            .finish_non_exhaustive()
     }
 }
 

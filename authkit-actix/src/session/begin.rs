@@ -30,6 +30,7 @@ pub(crate) struct Means {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hooks: Arc<Hooks>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A sign-in that waits for its tokens.
@@ -85,6 +86,8 @@ impl Admission {
 pub(crate) struct Begun {
     pub(crate) signed_in: Arc<SignedIn>,
     pub(crate) sealed: Arc<str>,
+    /// Unix seconds.
+    at: i64,
     pub(crate) organization_id: Option<String>,
     pub(crate) oauth_tokens: Option<OauthTokens>,
 }
@@ -99,6 +102,8 @@ pub(crate) enum BeginError {
     NotAdmitted {
         session_id: String,
     },
+    /// The sign-in was finished a while ago: what it brought is no answer to a replay.
+    Spent,
     /// WorkOS did not answer in time.
     TooLate,
     /// WorkOS did not answer, or with something that is no session of this user and client.
@@ -106,9 +111,9 @@ pub(crate) enum BeginError {
 }
 
 impl Beginnings {
-    pub(crate) fn new(background: Arc<Background>, clock: Arc<dyn Clock>, means: Means) -> Self {
+    pub(crate) fn new(background: Arc<Background>, means: Means) -> Self {
         Self {
-            flights: Flights::new(background, clock, SPENT_STATES),
+            flights: Flights::new(background, Arc::clone(&means.clock), SPENT_STATES),
             means: Arc::new(means),
         }
     }
@@ -124,10 +129,17 @@ impl Beginnings {
             async move { Landing::Keep(means.begin(beginning).await) }
                 .instrument(info_span!("authkit.callback.exchange"))
         };
-        self.flights
+        let begun = self
+            .flights
             .join_or_start(FlightKey::of(once), flight)
             .await
-            .unwrap_or(Err(BeginError::Unusable))
+            .unwrap_or(Err(BeginError::Unusable))?;
+        let age = self.means.clock.unix_seconds().saturating_sub(begun.at);
+        if (0..=SERVES_DOUBLES).contains(&age) {
+            Ok(begun)
+        } else {
+            Err(BeginError::Spent)
+        }
     }
 
     /// Verifies and seals a session that another flow has begun.
@@ -202,6 +214,7 @@ impl Means {
                         BeginError::Unusable
                     })?;
                 return Ok(Begun {
+                    at: self.clock.unix_seconds(),
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
                     oauth_tokens,
                     signed_in: Arc::new(SignedIn {
@@ -278,6 +291,8 @@ fn refused(failure: WorkOsError) -> BeginError {
     }
 }
 
+/// Seconds for which requests that were sent twice get one answer.
+const SERVES_DOUBLES: i64 = 60;
 /// Seconds for which a state counts as spent: as long as one lives.
 const SPENT_STATES: i64 = 600;
 /// The key fetch included.

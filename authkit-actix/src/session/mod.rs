@@ -81,7 +81,7 @@ pub(crate) enum Outcome {
 }
 
 /// What happens to the session cookie with the response.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum CookieChange {
     Keep,
     Set(Arc<str>),
@@ -126,6 +126,16 @@ impl Resolution {
             },
             cookie,
         }
+    }
+}
+
+impl fmt::Debug for CookieChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Set(_) => "Set",
+            Self::Clear => "Clear",
+        })
     }
 }
 

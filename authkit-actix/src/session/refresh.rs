@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use super::{Session, SignedIn, hooks::Hooks};
@@ -98,10 +98,11 @@ impl Refreshes {
         let lifetime = claims.exp.saturating_sub(claims.iat);
         let buffer = match self.settings.buffer {
             Some(buffer) => i64::try_from(buffer.as_secs()).unwrap_or(i64::MAX),
-            // A token is left at least half of its life.
-            None if lifetime <= SHORT_LIFE => SHORT_BUFFER.min(lifetime / 2),
+            None if lifetime <= SHORT_LIFE => SHORT_BUFFER,
             None => BUFFER,
         };
+        // A token is left at least half of its life, or every request would refresh it.
+        let buffer = buffer.min(lifetime / 2);
         buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
     }
 
@@ -121,7 +122,11 @@ impl Refreshes {
             let flight = || self.flight(&session, target, request.clone());
             match self.flights.join_or_start(key, flight).await {
                 Some(Ok(successor)) => {
-                    if !target.is_switch || successor.organization_id == target.organization_id() {
+                    let next = FlightKey::of(successor.session.refresh_token.expose_secret());
+                    let is_meant =
+                        !target.is_switch || successor.organization_id == target.organization_id();
+                    // A straggler follows the refreshes since, lest an older session replace a newer.
+                    if is_meant && !self.flights.knows(next) {
                         return Ok(successor);
                     }
                     session = Arc::clone(&successor.session);
@@ -158,10 +163,7 @@ impl Refreshes {
         let is_switch = target.is_switch;
         let organization_id = target.organization_id();
         async move {
-            let refreshed = time::timeout(DEADLINE, refresh.fly())
-                .await
-                .unwrap_or_else(|_| Err(unavailable(TransientReason::Timeout, None)));
-            match refreshed {
+            match refresh.fly().await {
                 Ok(successor) => Landing::Keep(Ok(successor)),
                 Err(failure) => {
                     hooks.refresh_failed(&failure, request);
@@ -219,14 +221,15 @@ struct Refresh {
 
 impl Refresh {
     async fn fly(self) -> Result<Arc<Successor>, RefreshFailure> {
-        let answer = self
-            .workos
-            .refresh(
-                &self.previous.refresh_token,
-                self.organization_id.as_deref(),
-                &self.request,
-            )
+        let deadline = Instant::now() + DEADLINE;
+        let answer = self.workos.refresh(
+            &self.previous.refresh_token,
+            self.organization_id.as_deref(),
+            &self.request,
+        );
+        let answer = time::timeout_at(deadline, answer)
             .await
+            .map_err(|_| unavailable(TransientReason::Timeout, None))?
             .map_err(refused)?;
         if answer.user.id != self.previous.user.id {
             error!("WorkOS answered a refresh with another user's session");
@@ -235,7 +238,8 @@ impl Refresh {
         let session = Session::from_authentication(answer, Some(&self.previous));
         let token = session.access_token.expose_secret();
         let mut verified = None;
-        let untimely = match self.tokens.settle(token).await {
+        let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
+        let untimely = match verdict.unwrap_or(Err(KeysUnavailable { retry_after: 1 })) {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
                 verified = Some(claims);
                 false

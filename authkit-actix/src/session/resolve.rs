@@ -1,8 +1,9 @@
 //! The part of opening a session that waits for WorkOS.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
+use tokio::time::{self, Instant};
 use tracing::warn;
 
 use super::{
@@ -10,11 +11,15 @@ use super::{
     open::{Need, Opened, Step, Unsettled},
     refresh::{RefreshFailure, Successor, Target},
 };
-use crate::{request_info::RequestInfo, token::AccessTokenClaims};
+use crate::{
+    request_info::RequestInfo,
+    token::{AccessTokenClaims, KeysUnavailable, Verdict},
+};
 
 impl Sessions {
-    /// Settles a session that could not be judged at once.
+    /// Settles a session that could not be judged at once, within five seconds.
     pub(crate) async fn resolve(&self, unsettled: Unsettled, request: RequestInfo) -> Resolution {
+        let deadline = Instant::now() + DEADLINE;
         let mut step = Step::Waits(unsettled);
         // A straggler's cookie may be several refreshes old: it is led from successor to successor.
         for _ in 0..MOST_STEPS {
@@ -25,13 +30,26 @@ impl Sessions {
                     needs: Need::Keys,
                 }) => {
                     let token = opened.session.access_token.expose_secret();
-                    let verdict = self.tokens.settle(token).await;
-                    self.judge(opened, verdict)
+                    let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
+                    self.judge(opened, verdict.unwrap_or(TOO_LATE))
                 }
                 Step::Waits(Unsettled {
                     opened,
-                    needs: Need::Refresh(claims),
-                }) => self.renew(opened, *claims, request.clone()).await,
+                    needs: Need::Refresh { claims, expired },
+                }) => {
+                    let target = Target::renewal(&claims);
+                    let refresh = self
+                        .refreshes
+                        .refresh(&opened.session, target, request.clone());
+                    let refreshed = time::timeout_at(deadline, refresh).await;
+                    let refreshed = refreshed.unwrap_or(Err(RefreshFailure::Unavailable {
+                        retry_after: RETRY_AFTER,
+                    }));
+                    match refreshed {
+                        Ok(successor) => self.succeed(&successor),
+                        Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
+                    }
+                }
             };
         }
         match step {
@@ -64,29 +82,6 @@ impl Sessions {
         })
     }
 
-    async fn renew(&self, opened: Opened, claims: AccessTokenClaims, request: RequestInfo) -> Step {
-        let target = Target::renewal(&claims);
-        let refreshed = self
-            .refreshes
-            .refresh(&opened.session, target, request)
-            .await;
-        let still_valid = claims.exp > self.clock.unix_seconds();
-        Step::Done(match refreshed {
-            Ok(successor) => return self.succeed(&successor),
-            Err(RefreshFailure::Ended) => Resolution::signed_out(CookieChange::Clear),
-            Err(RefreshFailure::StepUp(_)) => Resolution {
-                outcome: Outcome::SignedOut {
-                    organization_id: claims.org_id,
-                },
-                cookie: CookieChange::Clear,
-            },
-            Err(RefreshFailure::Unavailable { .. }) if still_valid => opened.signed_in(claims),
-            Err(RefreshFailure::Unavailable { retry_after }) => {
-                cannot_tell(retry_after, opened.cookie)
-            }
-        })
-    }
-
     /// The step that follows when a refresh has given a successor.
     fn succeed(&self, successor: &Successor) -> Step {
         let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
@@ -101,6 +96,26 @@ impl Sessions {
     }
 }
 
+/// What is left of a session that could not be refreshed.
+fn unrefreshed(
+    opened: Opened,
+    claims: AccessTokenClaims,
+    expired: bool,
+    failure: RefreshFailure,
+) -> Resolution {
+    match failure {
+        RefreshFailure::Ended => Resolution::signed_out(CookieChange::Clear),
+        RefreshFailure::StepUp(_) => Resolution {
+            outcome: Outcome::SignedOut {
+                organization_id: claims.org_id,
+            },
+            cookie: CookieChange::Clear,
+        },
+        RefreshFailure::Unavailable { .. } if !expired => opened.signed_in(claims),
+        RefreshFailure::Unavailable { retry_after } => cannot_tell(retry_after, opened.cookie),
+    }
+}
+
 fn cannot_tell(retry_after: u64, cookie: CookieChange) -> Resolution {
     Resolution {
         outcome: Outcome::CannotTell { retry_after },
@@ -108,5 +123,8 @@ fn cannot_tell(retry_after: u64, cookie: CookieChange) -> Resolution {
     }
 }
 
+/// For keys and refreshes together, however many it takes.
+const DEADLINE: Duration = Duration::from_secs(5);
+const TOO_LATE: Result<Verdict, KeysUnavailable> = Err(KeysUnavailable { retry_after: 1 });
 const MOST_STEPS: usize = 8;
 const RETRY_AFTER: u64 = 5;

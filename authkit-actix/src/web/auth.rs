@@ -19,7 +19,7 @@ use super::{
     banner::ImpersonationBanner,
     cache_control::CachePolicy,
     extract::{Answer, Extraction, extract},
-    rejection::Rejection,
+    rejection::{self, Rejection},
     request_session::RequestSession,
     set_cookie,
 };
@@ -281,7 +281,9 @@ impl FromRequest for Auth {
                 Outcome::SignedIn(_) | Outcome::SignedOut { .. } => {
                     Answer::Value(Auth::of(Rc::clone(session), request))
                 }
-                Outcome::CannotTell { retry_after } => Answer::GiveUp { retry_after },
+                Outcome::CannotTell { retry_after } => {
+                    Answer::Instead(rejection::unavailable(request, retry_after))
+                }
             },
         )
     }
@@ -370,12 +372,7 @@ impl AuthKit {
     ) -> Result<Vec<String>, SaveSessionError> {
         let begun = self.inner.beginnings.adopt(authentication.into()).await?;
         let cookie = &self.inner.config.cookie;
-        Ok(set_cookie::session_cookies(
-            cookie,
-            &begun.sealed,
-            &[],
-            false,
-        ))
+        Ok(set_cookie::session_cookies(cookie, &begun.sealed, &[]))
     }
 }
 

@@ -296,10 +296,9 @@ impl FromRequest for Caller {
                 return Answer::Value(caller);
             }
             match resolution.outcome {
-                Outcome::SignedIn(signed_in) => match AuthUser::new(signed_in) {
-                    Ok(user) => Answer::Value(Caller::User(user)),
-                    Err(error) => Answer::Error(super::extract::unfit_claims(request, &error)),
-                },
+                Outcome::SignedIn(signed_in) => {
+                    Answer::Value(Caller::User(AuthUser::plain(signed_in)))
+                }
                 Outcome::SignedOut { organization_id } => Answer::Error(
                     Rejection::SignedOut {
                         screen: Screen::SignIn,
@@ -307,7 +306,9 @@ impl FromRequest for Caller {
                     }
                     .error(session.authkit(), request),
                 ),
-                Outcome::CannotTell { retry_after } => Answer::GiveUp { retry_after },
+                Outcome::CannotTell { retry_after } => {
+                    Answer::Instead(rejection::unavailable(request, retry_after))
+                }
             }
         })
     }

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use actix_web::{Error, FromRequest, HttpRequest, dev::Payload, http::StatusCode};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode};
 use futures::future::{Either, LocalBoxFuture};
 use serde::de::DeserializeOwned;
 use tracing::error;
@@ -61,7 +61,7 @@ impl<C: DeserializeOwned + 'static> FromRequest for AuthUser<C> {
             |session, request, resolution| match resolution.outcome {
                 Outcome::SignedIn(signed_in) => match AuthUser::new(signed_in) {
                     Ok(user) => Answer::Value(user),
-                    Err(error) => Answer::Error(unfit_claims(request, &error)),
+                    Err(error) => Answer::Instead(unfit_claims(request, &error)),
                 },
                 Outcome::SignedOut { organization_id } => Answer::Error(
                     Rejection::SignedOut {
@@ -70,7 +70,9 @@ impl<C: DeserializeOwned + 'static> FromRequest for AuthUser<C> {
                     }
                     .error(session.authkit(), request),
                 ),
-                Outcome::CannotTell { retry_after } => Answer::GiveUp { retry_after },
+                Outcome::CannotTell { retry_after } => {
+                    Answer::Instead(rejection::unavailable(request, retry_after))
+                }
             },
         )
     }
@@ -96,9 +98,7 @@ pub(super) enum Answer<T> {
     Value(T),
     Error(Error),
     /// `Option` would make `None` of an error, so the middleware has to answer.
-    GiveUp {
-        retry_after: u64,
-    },
+    Instead(HttpResponse),
 }
 
 pub(super) fn extract<T: 'static>(
@@ -136,20 +136,17 @@ async fn give<T>(
     match answer {
         Answer::Value(value) => Ok(value),
         Answer::Error(error) => Err(error),
-        Answer::GiveUp { retry_after } => {
-            let response = rejection::unavailable(&request, retry_after);
-            session.answer_instead(&request, response).await
-        }
+        Answer::Instead(response) => session.answer_instead(&request, response).await,
     }
 }
 
-pub(super) fn unfit_claims(request: &HttpRequest, problem: &serde_json::Error) -> Error {
+fn unfit_claims(request: &HttpRequest, problem: &serde_json::Error) -> HttpResponse {
     error!(
         category = ?problem.classify(),
         path = request.path(),
         "the access token lacks claims that AuthUser<C> asks for: check the JWT template",
     );
-    rejection::as_error(rejection::refusal(
+    rejection::refusal(
         request,
         &Problem {
             code: "claims_missing",
@@ -157,5 +154,5 @@ pub(super) fn unfit_claims(request: &HttpRequest, problem: &serde_json::Error) -
             detail: "Your session lacks what this page needs. Signing in again may help.",
             ..Problem::new(StatusCode::FORBIDDEN)
         },
-    ))
+    )
 }

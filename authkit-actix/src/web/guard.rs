@@ -95,7 +95,10 @@ fn refusal(
             match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
                 Decision::Pass => return None,
                 Decision::Forbidden => Rejection::Forbidden,
-                Decision::Stale { max_age } => Rejection::Stale { max_age },
+                Decision::Stale { max_age } => Rejection::Stale {
+                    max_age,
+                    organization_id: signed_in.claims.org_id.clone(),
+                },
                 Decision::StaleForGood => Rejection::StaleForGood {
                     max_age: rule.max_age,
                 },

@@ -1,6 +1,9 @@
-use actix_web::http::{
-    Method,
-    header::{ACCEPT, HeaderMap, ORIGIN, UPGRADE},
+use actix_web::{
+    HttpRequest,
+    http::{
+        Method,
+        header::{ACCEPT, HeaderMap, ORIGIN, UPGRADE},
+    },
 };
 
 use crate::authkit::AuthKit;
@@ -56,8 +59,11 @@ pub(crate) fn is_same_origin(authkit: &AuthKit, headers: &HeaderMap) -> bool {
 }
 
 /// A question of the browser about another origin's request; the application's CORS layer answers.
-pub(crate) fn is_cors_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key("access-control-request-method")
+pub(crate) fn is_cors_preflight(request: &HttpRequest) -> bool {
+    request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key("access-control-request-method")
 }
 
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -34,7 +34,10 @@ pub(super) enum Rejection {
     /// The user may not do this.
     Forbidden,
     /// The user's last proof of identity is older than this many seconds.
-    Stale { max_age: u32 },
+    Stale {
+        max_age: u32,
+        organization_id: Option<String>,
+    },
     /// It stays too old though the user has just signed in again.
     StaleForGood { max_age: Option<u32> },
     /// Nothing is known about the user; worth another try after so many seconds.
@@ -65,7 +68,7 @@ impl Rejection {
                 if can_be_redirected(request) {
                     let start = SignInStart::for_request(authkit, request, options);
                     return match &authkit.inner.config.paths.login_page {
-                        Some(page) if screen == Screen::SignIn => {
+                        Some(page) if start.options == SignInOptions::default() => {
                             let query = url::form_urlencoded::Serializer::new(String::new())
                                 .append_pair("return_to", start.return_to.as_str())
                                 .finish();
@@ -76,7 +79,7 @@ impl Rejection {
                 }
                 challenge(
                     request,
-                    sign_in_address(authkit, request, screen),
+                    sign_in_address(authkit, request, &options),
                     HeaderValue::from_static(scheme),
                     Problem {
                         code: "signed_out",
@@ -102,18 +105,22 @@ impl Rejection {
                     },
                 )
             }
-            Self::Stale { max_age } => {
+            Self::Stale {
+                max_age,
+                organization_id,
+            } => {
+                let options = SignInOptions {
+                    max_age: Some(max_age),
+                    organization_id,
+                    ..SignInOptions::default()
+                };
                 if can_be_redirected(request) {
-                    let options = SignInOptions {
-                        max_age: Some(max_age),
-                        ..SignInOptions::default()
-                    };
                     return SignInStart::for_request(authkit, request, options)
                         .response(authkit, request);
                 }
                 challenge(
                     request,
-                    sign_in_address(authkit, request, Screen::SignIn),
+                    sign_in_address(authkit, request, &options),
                     stale_challenge(scheme, max_age),
                     Problem {
                         code: "insufficient_user_authentication",
@@ -172,6 +179,13 @@ pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpRespon
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    response
+}
+
+/// The answer to a browser that asks ahead of its user: nothing happens, and nothing is kept.
+pub(super) fn nothing_yet(request: &HttpRequest) -> HttpResponse {
+    let mut response = HttpResponse::NoContent().finish();
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
     response
 }
 
@@ -301,11 +315,11 @@ fn challenge(
 }
 
 /// The sign-in route, coming back to the page that htmx shows.
-fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, screen: Screen) -> String {
+fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, options: &SignInOptions) -> String {
     let htmx_page = header(request.headers(), "hx-current-url");
     let return_to = same_origin_path(authkit, htmx_page);
     let return_to = return_to.as_ref().map(ReturnTo::as_str);
-    authkit.sign_in_address(&SignInOptions::of_screen(screen), return_to)
+    authkit.sign_in_address(options, return_to)
 }
 
 /// Whether the browser may be led to AuthKit and back.

@@ -2,6 +2,7 @@ use std::{
     cell::{Cell, RefCell},
     future::pending,
     rc::Rc,
+    task::{Context, Waker},
 };
 
 use actix_web::{
@@ -45,11 +46,15 @@ pub(crate) struct RequestSession {
     peer: Option<std::net::IpAddr>,
     asked: Cell<bool>,
     resolution: OnceCell<Resolution>,
+    /// The cookie, opened by whoever asked first and waiting for WorkOS.
+    unsettled: RefCell<Option<Unsettled>>,
+    is_settling: Cell<bool>,
     /// What a route of ours made of the session: it wins over what the request came with.
     replaced: RefCell<Option<Resolution>>,
     /// Somebody else was let in, by the `Authorization` header: the session is nobody's business.
     is_aside: Cell<bool>,
     unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
+    middleware: RefCell<Option<Waker>>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -71,9 +76,12 @@ impl RequestSession {
             peer: request.peer_addr().map(|peer| peer.ip()),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
+            is_settling: Cell::new(false),
             replaced: RefCell::new(None),
             is_aside: Cell::new(false),
+            unsettled: RefCell::new(None),
             unanswerable: RefCell::new(None),
+            middleware: RefCell::new(None),
             closed: Cell::new(false),
         }
     }
@@ -109,13 +117,18 @@ impl RequestSession {
         if let Some(resolution) = self.resolution.get() {
             return Some(resolution.clone());
         }
+        if self.is_settling.get() {
+            return None;
+        }
         match self.open() {
             Step::Done(resolution) => {
-                // Somebody may be waiting for keys that have come meanwhile: theirs counts then.
                 let _ = self.resolution.set(resolution.clone());
-                Some(self.resolution.get().cloned().unwrap_or(resolution))
+                Some(resolution)
             }
-            Step::Waits(_) => None,
+            Step::Waits(unsettled) => {
+                self.unsettled.replace(Some(unsettled));
+                None
+            }
         }
     }
 
@@ -126,7 +139,9 @@ impl RequestSession {
         // A waiter that goes away leaves the cell empty, and the next takes over.
         self.resolution
             .get_or_init(|| async {
-                match self.open() {
+                let _settling = Settling::begin(&self.is_settling);
+                let unsettled = self.unsettled.take();
+                match unsettled.map_or_else(|| self.open(), Step::Waits) {
                     Step::Done(resolution) => resolution,
                     Step::Waits(unsettled) => self.settle(unsettled).await,
                 }
@@ -157,6 +172,9 @@ impl RequestSession {
             return Err(as_error(response));
         }
         self.unanswerable.replace(Some((request.clone(), response)));
+        if let Some(middleware) = self.middleware.take() {
+            middleware.wake();
+        }
         pending().await
     }
 
@@ -171,8 +189,16 @@ impl RequestSession {
         self.closed.get()
     }
 
-    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, HttpResponse)> {
-        self.unanswerable.borrow_mut().take()
+    /// What an extractor left for the middleware, which is woken when one does so elsewhere.
+    pub(crate) fn take_unanswerable(
+        &self,
+        context: &Context<'_>,
+    ) -> Option<(HttpRequest, HttpResponse)> {
+        let given_up = self.unanswerable.borrow_mut().take();
+        if given_up.is_none() {
+            self.middleware.replace(Some(context.waker().clone()));
+        }
+        given_up
     }
 
     /// What the response has to say about the session; waits for a resolution that was asked for,
@@ -190,7 +216,7 @@ impl RequestSession {
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
-                set_cookie::session_cookies(config, sealed, &found.names(), found.has_doubles())
+                set_cookie::session_cookies(config, sealed, &found.names())
             }
             Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &found.names()),
         };
@@ -295,6 +321,22 @@ impl RequestSession {
             .resolve(unsettled, self.request_info())
             .instrument(debug_span!("authkit.session.resolve"))
             .await
+    }
+}
+
+/// Says that a session is being settled, until it is or whoever did so goes away.
+struct Settling<'a>(&'a Cell<bool>);
+
+impl<'a> Settling<'a> {
+    fn begin(is_settling: &'a Cell<bool>) -> Self {
+        is_settling.set(true);
+        Self(is_settling)
+    }
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 

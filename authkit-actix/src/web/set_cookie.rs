@@ -12,13 +12,12 @@ use crate::config::{CookieConfig, SameSite};
 /// The `Set-Cookie` values that store `sealed`.
 ///
 /// `present` are the names that the request carried, as [`FoundCookies::names`] gives them:
-/// those that the new value leaves over are removed. With `drop_host_only_twin`, and where a
-/// domain is configured, so are cookies of the same names without a domain.
+/// those that the new value leaves over are removed, and where a domain is configured, so are
+/// cookies of the same names without one: of two that open, none would count.
 pub(crate) fn session_cookies(
     config: &CookieConfig,
     sealed: &str,
     present: &[String],
-    drop_host_only_twin: bool,
 ) -> Vec<String> {
     if sealed.len() > WARN_LENGTH {
         tracing::warn!(
@@ -31,9 +30,7 @@ pub(crate) fn session_cookies(
     let left_over = present
         .iter()
         .filter(|name| !set.iter().any(|(used, _)| used == *name));
-    let twins = present
-        .iter()
-        .filter(|_| drop_host_only_twin && config.domain.is_some());
+    let twins = present.iter().filter(|_| config.domain.is_some());
 
     let mut headers: Vec<_> = twins.map(|name| host_only_removal(config, name)).collect();
     headers.extend(left_over.map(|name| removal(config, name)));
@@ -142,11 +139,6 @@ pub(crate) fn cookie_pairs<H: AsRef<[u8]> + ?Sized>(
 impl<'a> FoundCookies<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.chunks.is_empty()
-    }
-
-    /// Whether a name came more than once, as when a cookie has a twin on another domain or path.
-    pub(crate) fn has_doubles(&self) -> bool {
-        self.plain.len() > 1 || self.chunks.values().any(|values| values.len() > 1)
     }
 
     /// The names that the request carried, each once.

@@ -100,7 +100,7 @@ pub struct OauthTokens {
 }
 
 /// What an authorization URL asks for; RFC 6749 section 4.1.1, RFC 7636 section 4.3.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) state: &'a str,

@@ -5,7 +5,7 @@ use crate::{
     authkit::AuthKit,
     oauth::{ReturnTo, Screen, SignInOptions},
     seal::Sealer,
-    web::{authorize::SignInStart, cache_control::CachePolicy, negotiate::is_prefetch},
+    web::{authorize::SignInStart, negotiate::is_prefetch, rejection::nothing_yet},
 };
 
 /// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
@@ -23,9 +23,7 @@ async fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> Http
         return method_not_allowed(request, "GET");
     }
     if is_prefetch(request.headers()) {
-        let mut response = HttpResponse::NoContent().finish();
-        CachePolicy::private(request.headers()).apply(response.headers_mut());
-        return response;
+        return nothing_yet(request);
     }
     let sealer = &authkit.inner.sealer;
     sign_in_from_query(request.query_string(), screen, sealer)

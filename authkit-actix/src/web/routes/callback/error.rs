@@ -180,6 +180,7 @@ impl From<BeginError> for CallbackError {
                 );
                 Self::StepUp { code: step_up.code }
             }
+            BeginError::Spent => Self::UnknownState,
             BeginError::NotAdmitted { session_id } => Self::NotAdmitted { session_id },
             BeginError::TooLate => Self::WorkOsTooLate,
             BeginError::Unusable => Self::WorkOsUnusable,

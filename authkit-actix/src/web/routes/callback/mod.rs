@@ -189,7 +189,7 @@ async fn callback(
         return method_not_allowed(&request, "GET");
     }
     if is_prefetch(request.headers()) {
-        return HttpResponse::NoContent().finish();
+        return rejection::nothing_yet(&request);
     }
     let Some(session) = RequestSession::of(&request) else {
         return rejection::unavailable(&request, 1);
@@ -312,6 +312,7 @@ async fn finish(
                 .map(Finished::ChooseOrganization)
                 .ok_or_else(|| BeginError::StepUp(step_up).into());
         }
+        Err(BeginError::Spent) => return replayed(authkit, session, sealed).await,
         Err(error) => return Err(error.into()),
     };
     session.replace(Resolution {

@@ -53,7 +53,7 @@ pub(super) fn lead(
     return_to: &ReturnTo,
     options: &SignInOptions,
 ) -> Option<HttpResponse> {
-    if step_up.code != "organization_selection_required" {
+    if step_up.code != "organization_selection_required" || step_up.organizations.is_empty() {
         return None;
     }
     let inner = &authkit.inner;
@@ -63,7 +63,7 @@ pub(super) fn lead(
             .as_ref()?
             .expose_secret()
             .to_owned(),
-        organizations: step_up.organizations.clone().filter(|it| !it.is_empty())?,
+        organizations: step_up.organizations.clone(),
         return_to: return_to.as_str().to_owned(),
         options: options.clone(),
         issued_at: inner.clock.unix_seconds(),
