@@ -1,7 +1,8 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    future::Future,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -12,12 +13,20 @@ use tracing::warn;
 #[cfg(feature = "emulator")]
 use crate::emulator::Emulator;
 use crate::{
+    access::AuthUser,
+    api_keys::ApiKeys,
     background::Background,
     clock::{Clock, SystemClock},
-    config::{self, Config, ConfigError, Origin, SameSite, Settings},
-    oauth::Screen,
+    config::{self, Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
+    feature_flags::{FeatureFlag, FeatureFlags},
+    oauth::{Screen, SignInOptions},
+    profiles::Profiles,
+    request_info::RequestInfo,
     seal::Sealer,
-    session::{Exchanges, RefreshSettings, Sessions},
+    session::{
+        Beginnings, Hooks, Means, RefreshFailureClass, RefreshSettings, SessionHook, SessionHooks,
+        Sessions,
+    },
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, WorkOs},
 };
@@ -56,10 +65,16 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) workos: Arc<WorkOs>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) profiles: Arc<Profiles>,
     pub(crate) sessions: Sessions,
-    pub(crate) exchanges: Exchanges,
-    /// Where the callback is registered, if that is not the path of the redirect URI.
-    pub(crate) callback_path: OnceLock<String>,
+    pub(crate) beginnings: Beginnings,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) redirect_uri_for: Option<RedirectUriFor>,
+    feature_flags: FeatureFlags,
+    /// Where callbacks are registered besides the path of the redirect URI; every worker adds the same.
+    callback_paths: RwLock<BTreeSet<String>>,
     _registration: Registration,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
@@ -70,9 +85,12 @@ pub(crate) struct Inner {
 impl Drop for Inner {
     /// Lets the refreshes under way finish: their sessions would be lost.
     fn drop(&mut self) {
+        self.feature_flags.close();
         self.background.finish();
     }
 }
+
+type RedirectUriFor = Arc<dyn Fn(&RequestInfo) -> Option<String> + Send + Sync>;
 
 impl AuthKit {
     /// AuthKit as the environment says.
@@ -111,25 +129,7 @@ impl AuthKit {
     /// As [`from_env`](Self::from_env), and in release builds, where no emulator starts.
     #[cfg(feature = "emulator")]
     pub fn from_env_or_emulator(base_url: &str) -> Result<Self, ConfigError> {
-        let base_url = config::process_variable("AUTHKIT_BASE_URL")
-            .filter(|base_url| !base_url.is_empty())
-            .unwrap_or_else(|| base_url.to_owned());
-        let is_loopback = Origin::parse(&base_url).is_ok_and(|origin| origin.is_loopback());
-        if !is_loopback || !config::none_required_is_set(config::process_variable) {
-            return Self::from_env();
-        }
-        let failed =
-            |error: &dyn fmt::Display| ConfigError::one("emulator", None, error.to_string());
-        let emulator = Emulator::builder()
-            .start()
-            .map_err(|error| failed(&error))?;
-        let password = workos::code_verifier().map_err(|error| failed(&error))?;
-        Self::builder()
-            .emulator(&emulator)
-            .cookie_password(password)
-            .redirect_uri(format!("{}/callback", base_url.trim_end_matches('/')))
-            .base_url(base_url)
-            .build()
+        Self::builder().or_emulator(base_url)?.build()
     }
 
     /// AuthKit as code says; what code leaves open, the environment decides.
@@ -139,8 +139,8 @@ impl AuthKit {
 
     /// The client of the official WorkOS SDK, with this application's key.
     ///
-    /// Its calls run on AuthKit's own thread, under a deadline of 30 seconds and a body limit of
-    /// 16 MB; they are safe from any worker.
+    /// Its calls run on AuthKit's own thread, each try under a deadline of 30 seconds and a body limit
+    /// of 16 MB; they are safe from any worker.
     ///
     /// ```no_run
     /// # async fn list(authkit: authkit_actix::AuthKit) -> Result<(), Box<dyn std::error::Error>> {
@@ -155,37 +155,75 @@ impl AuthKit {
         self.inner.workos.sdk()
     }
 
+    /// The feature flags of the WorkOS environment, evaluated in memory.
+    ///
+    /// One client serves the whole application. It begins to poll when it is first asked for, which
+    /// an application that uses it does at start, and ends when the last handle of this AuthKit is
+    /// dropped.
+    pub fn feature_flags(&self) -> &FeatureFlags {
+        self.inner.feature_flags.start();
+        &self.inner.feature_flags
+    }
+
     /// The origin of the application, as configured: `https://app.example.com`.
     pub fn base_url(&self) -> &str {
         self.inner.config.base_url.as_str()
     }
 
-    /// The address of the sign-in or sign-up route, with where to return to.
-    pub(crate) fn sign_in_address(&self, screen: Screen, return_to: Option<&str>) -> String {
+    /// The address of the sign-in or sign-up route, with where to return to and, sealed, what else
+    /// the sign-in asks for.
+    pub(crate) fn sign_in_address(
+        &self,
+        options: &SignInOptions,
+        return_to: Option<&str>,
+    ) -> String {
         let config = &self.inner.config;
-        let path = match screen {
+        let path = match options.screen {
             Screen::SignIn => &config.paths.sign_in,
             Screen::SignUp => &config.paths.sign_up,
         };
-        let mut address = format!("{}{path}", config.base_url.as_str());
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
         if let Some(return_to) = return_to {
-            address.push_str("?return_to=");
-            address.extend(url::form_urlencoded::byte_serialize(return_to.as_bytes()));
+            query.append_pair("return_to", return_to);
         }
-        address
+        if let Some(sealed) = options.seal(&self.inner.sealer) {
+            query.append_pair("options", &sealed);
+        }
+        let query = query.finish();
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{}{path}{separator}{query}", config.base_url.as_str())
     }
 
-    /// Whether a path is one of the library's own routes.
+    /// Whether a path is one of the library's own routes, or the application's login page.
     pub(crate) fn owns_path(&self, path: &str) -> bool {
         let paths = &self.inner.config.paths;
         [
-            self.inner.callback_path.get().unwrap_or(&paths.callback),
+            &paths.callback,
             &paths.sign_in,
             &paths.sign_up,
             &paths.sign_out,
+            &paths.select_organization,
         ]
         .into_iter()
+        .chain(&paths.login_page)
         .any(|own| own == path)
+            || self
+                .inner
+                .callback_paths
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(path)
+    }
+
+    /// Makes a path one of the library's own.
+    pub(crate) fn own_callback_path(&self, path: &str) {
+        if !self.owns_path(path) {
+            self.inner
+                .callback_paths
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path.to_owned());
+        }
     }
 }
 
@@ -220,6 +258,11 @@ impl fmt::Debug for AuthKit {
 pub struct AuthKitBuilder {
     settings: Settings,
     clock: Option<Arc<dyn Clock>>,
+    api_key_cache: Duration,
+    profile_cache: Duration,
+    hooks: SessionHooks,
+    redirect_uri_for: Option<RedirectUriFor>,
+    bootstrap_feature_flags: Option<Vec<FeatureFlag>>,
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,
 }
@@ -405,11 +448,198 @@ impl AuthKitBuilder {
         self
     }
 
+    /// How long a valid API key of a customer's counts as valid without another call to WorkOS; in
+    /// whole seconds.
+    ///
+    /// Defaults to zero: every request asks. Keys are remembered by their SHA-256, at most 10,000 of
+    /// them, and only valid ones.
+    ///
+    /// # Security
+    ///
+    /// A key that is revoked or runs out goes on working for that long.
+    pub fn api_key_cache(mut self, keep: Duration) -> Self {
+        self.api_key_cache = keep;
+        self
+    }
+
+    /// How long a profile that [`BearerUser::profile`](crate::BearerUser::profile) fetched serves; in
+    /// whole seconds.
+    ///
+    /// Defaults to zero: every look-up asks WorkOS. At most 10,000 profiles are kept.
+    pub fn profile_cache(mut self, keep: Duration) -> Self {
+        self.profile_cache = keep;
+        self
+    }
+
+    /// The secret that lets whoever signs in claim an environment which nobody has claimed yet.
+    ///
+    /// Defaults to none. With it, each sign-in fetches a nonce first, for two seconds at most.
+    pub fn claim_token(mut self, claim_token: impl Into<SecretString>) -> Self {
+        self.settings.claim_token = Some(claim_token.into());
+        self
+    }
+
+    /// Chooses where AuthKit sends the browser back to, request by request: for preview deployments
+    /// and for tenants with hosts of their own.
+    ///
+    /// Only what `allowed` lists is used, whatever a request claims; `None` and anything else is the
+    /// configured redirect URI. The browser ends up on the origin of the chosen one, whose host needs
+    /// the cookies: see [`cookie_domain`](Self::cookie_domain).
+    ///
+    /// ```no_run
+    /// # use authkit_actix::{AuthKit, ConfigError, RequestInfo};
+    /// # fn build() -> Result<AuthKit, ConfigError> {
+    /// AuthKit::builder()
+    ///     .redirect_uri_for(
+    ///         ["https://blue.example.com/callback", "https://green.example.com/callback"],
+    ///         |request: &RequestInfo| Some(format!("https://{}/callback", request.host.as_deref()?)),
+    ///     )
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn redirect_uri_for<U: Into<String>>(
+        mut self,
+        allowed: impl IntoIterator<Item = U>,
+        choose: impl Fn(&RequestInfo) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.redirect_uris = allowed.into_iter().map(Into::into).collect();
+        self.redirect_uri_for = Some(Arc::new(choose));
+        self
+    }
+
+    /// A page of the application's own where people begin to sign in: signed-out documents are sent
+    /// there, with a `return_to`, instead of to AuthKit.
+    ///
+    /// Defaults to none. Everybody can open it, and it leads on by
+    /// [`Auth::sign_in_url`](crate::Auth::sign_in_url).
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.settings.login_page = Some(path.into());
+        self
+    }
+
+    /// Gives scripts the access token with the page: a readable cookie, `workos-access-token`, for
+    /// thirty seconds after each document that is loaded with a session.
+    ///
+    /// Defaults to off.
+    ///
+    /// # Security
+    ///
+    /// Any script on the page can read it, as it could what it fetches.
+    pub fn eager_auth(mut self) -> Self {
+        self.settings.eager_auth = true;
+        self
+    }
+
+    /// Which responses are kept out of caches.
+    ///
+    /// Defaults to [`PrivateWhen::CredentialsSent`].
+    pub fn private_when(mut self, private_when: PrivateWhen) -> Self {
+        self.settings.private_when = private_when;
+        self
+    }
+
+    /// The feature flags that hold until WorkOS first answers, so that an application need not wait
+    /// for it: those of a file, or of the last run.
+    ///
+    /// With them, even none, [`FeatureFlags`] are ready at once. The first answer replaces them all.
+    /// Defaults to none, without being ready.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use authkit_actix::{AuthKit, FeatureFlag};
+    ///
+    /// let file = r#"{"beta": {"slug": "beta", "enabled": true, "default_value": true}}"#;
+    /// let flags: BTreeMap<String, FeatureFlag> = serde_json::from_str(file)?;
+    /// let builder = AuthKit::builder().bootstrap_feature_flags(flags.into_values());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn bootstrap_feature_flags(mut self, flags: impl IntoIterator<Item = FeatureFlag>) -> Self {
+        self.bootstrap_feature_flags = Some(flags.into_iter().collect());
+        self
+    }
+
     /// The clock that expiry is judged by, so that tests need not sleep.
     ///
     /// Defaults to [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Signs in against an emulator on a machine whose environment says nothing of WorkOS; see
+    /// [`AuthKit::from_env_or_emulator`].
+    ///
+    /// # Errors
+    ///
+    /// When the emulator cannot start.
+    #[cfg(feature = "emulator")]
+    pub fn or_emulator(self, base_url: &str) -> Result<Self, ConfigError> {
+        let base_url = config::process_variable("AUTHKIT_BASE_URL")
+            .filter(|base_url| !base_url.is_empty())
+            .unwrap_or_else(|| base_url.to_owned());
+        let is_loopback = Origin::parse(&base_url).is_ok_and(|origin| origin.is_loopback());
+        if !is_loopback || !config::none_required_is_set(config::process_variable) {
+            return Ok(self);
+        }
+        let failed =
+            |error: &dyn fmt::Display| ConfigError::one("emulator", None, error.to_string());
+        let emulator = Emulator::builder()
+            .start()
+            .map_err(|error| failed(&error))?;
+        let password = workos::code_verifier().map_err(|error| failed(&error))?;
+        Ok(self
+            .emulator(&emulator)
+            .cookie_password(password)
+            .redirect_uri(format!("{}/callback", base_url.trim_end_matches('/')))
+            .base_url(base_url))
+    }
+
+    /// What to do when a session was refreshed.
+    ///
+    /// Hooks run on a thread of their own, after the fact, for ten seconds at most; whatever they do,
+    /// the session stays as it is.
+    ///
+    /// Defaults to nothing.
+    pub fn on_refreshed<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refreshed = Some(session_hook(hook));
+        self
+    }
+
+    /// What to do when a session could not be refreshed.
+    ///
+    /// Defaults to nothing.
+    pub fn on_refresh_failed<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(RefreshFailureClass, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refresh_failed =
+            Some(Arc::new(move |class, request| hook(class, request).boxed()));
+        self
+    }
+
+    /// What to do when somebody has signed in; the callback's own hooks come first.
+    ///
+    /// Defaults to nothing.
+    pub fn on_signed_in<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.signed_in = Some(session_hook(hook));
+        self
+    }
+
+    /// What to do when somebody has signed out.
+    ///
+    /// Defaults to nothing.
+    pub fn on_signed_out<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.signed_out = Some(session_hook(hook));
         self
     }
 
@@ -434,13 +664,15 @@ impl AuthKitBuilder {
     pub fn build(self) -> Result<AuthKit, ConfigError> {
         let config = Config::from_process(self.settings)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let background = Background::start().map(Arc::new).map_err(|error| {
-            ConfigError::one(
-                "build",
-                None,
-                format!("no thread could be started: {error}"),
-            )
-        })?;
+        let background = Background::start("authkit-background")
+            .map(Arc::new)
+            .map_err(|error| {
+                ConfigError::one(
+                    "build",
+                    None,
+                    format!("no thread could be started: {error}"),
+                )
+            })?;
         let workos = WorkOs::new(
             config.client_id.clone(),
             config.api_key.clone(),
@@ -450,6 +682,7 @@ impl AuthKitBuilder {
         )
         .map(Arc::new)
         .map_err(|message| ConfigError::one("build", None, message))?;
+        let hooks = Arc::new(Hooks::new(self.hooks));
         let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
         let tokens = Arc::new(Tokens::new(
             Jwks::new(
@@ -471,27 +704,54 @@ impl AuthKitBuilder {
             Arc::clone(&clock),
             RefreshSettings {
                 workos: Arc::clone(&workos),
+                hooks: Arc::clone(&hooks),
                 background: Arc::clone(&background),
                 buffer: config.refresh_buffer,
             },
         );
-        let exchanges = Exchanges::new(
+        let feature_flags = FeatureFlags::new(
             Arc::clone(&workos),
             Arc::clone(&background),
-            Arc::clone(&sealer),
-            tokens,
+            self.bootstrap_feature_flags,
+        );
+        let beginnings = Beginnings::new(
+            Arc::clone(&background),
+            Means {
+                clock: Arc::clone(&clock),
+                workos: Arc::clone(&workos),
+                sealer: Arc::clone(&sealer),
+                tokens: Arc::clone(&tokens),
+                hooks: Arc::clone(&hooks),
+            },
+        );
+        let api_keys = ApiKeys::new(
+            Arc::clone(&workos),
+            Arc::clone(&background),
             Arc::clone(&clock),
+            self.api_key_cache,
+        );
+        let profiles = Profiles::new(
+            Arc::clone(&workos),
+            Arc::clone(&background),
+            Arc::clone(&clock),
+            self.profile_cache,
         );
         Ok(AuthKit {
             inner: Arc::new(Inner {
-                callback_path: OnceLock::new(),
+                callback_paths: RwLock::default(),
                 _registration: Registration::of(&config.client_id),
                 config,
                 clock,
                 sealer,
                 workos,
+                tokens,
+                api_keys,
+                profiles: Arc::new(profiles),
                 sessions,
-                exchanges,
+                beginnings,
+                hooks,
+                redirect_uri_for: self.redirect_uri_for,
+                feature_flags,
                 #[cfg(feature = "emulator")]
                 _emulator: self.emulator,
                 background,
@@ -504,6 +764,12 @@ impl fmt::Debug for AuthKitBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthKitBuilder")
     }
+}
+
+fn session_hook<F: Future<Output = ()> + Send + 'static>(
+    hook: impl Fn(AuthUser, RequestInfo) -> F + Send + Sync + 'static,
+) -> SessionHook {
+    Arc::new(move |signed_in, request| hook(AuthUser::plain(signed_in), request).boxed())
 }
 
 /// Key fetches on the background thread, which outlive whoever asked first.

@@ -34,21 +34,21 @@ struct Life {
 pub(crate) type Task<T> = BoxFuture<'static, Option<T>>;
 
 impl Background {
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(name: &str) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
         let (running, mut all_ended) = mpsc::channel::<Infallible>(1);
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("authkit-background".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let _ = stopped.await;
-                    let _ = time::timeout(LAST_FLIGHTS, all_ended.recv()).await;
-                });
-            })?;
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            runtime.block_on(async {
+                let _ = stopped.await;
+                let _ = time::timeout(LAST_FLIGHTS, all_ended.recv()).await;
+            });
+            // A name resolution that hangs is not waited for.
+            runtime.shutdown_background();
+        })?;
         Ok(Self {
             runtime: handle,
             life: Mutex::new(Some(Life {
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_task_ends_though_nobody_waits_for_it_and_the_owner_is_dropped() {
         let ended = Arc::new(AtomicBool::new(false));
-        let background = Background::start().expect("a thread");
+        let background = Background::start("authkit-background").expect("a thread");
         let flag = ended.clone();
         drop(background.spawn(async move {
             time::sleep(Duration::from_millis(50)).await;
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_task_is_none_and_harms_no_other() {
-        let background = Background::start().expect("a thread");
+        let background = Background::start("authkit-background").expect("a thread");
         assert_eq!(
             block_on(background.spawn(async { panic!("on purpose") })),
             None::<()>
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn dropping_an_idle_one_takes_no_time() {
         let started = Instant::now();
-        drop(Background::start().expect("a thread"));
+        drop(Background::start("authkit-background").expect("a thread"));
         assert!(started.elapsed() < LAST_FLIGHTS);
     }
 }

@@ -82,6 +82,24 @@ pub(crate) struct Settings {
     pub(crate) sign_out_path: Option<String>,
     /// Origins besides the app's own that sign-out may return to.
     pub(crate) return_to_origins: Vec<String>,
+    pub(crate) claim_token: Option<SecretString>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) login_page: Option<String>,
+    pub(crate) eager_auth: bool,
+    pub(crate) private_when: PrivateWhen,
+}
+
+/// Which responses are kept out of caches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PrivateWhen {
+    /// Every response to a request that carried a session cookie or an `Authorization` header, and
+    /// every one that a session had a part in: right for applications that serve pages.
+    #[default]
+    CredentialsSent,
+    /// Only the responses that a session had a part in: for applications that serve static files
+    /// through the same middleware. A handler that reads the cookie by itself is not noticed.
+    SessionUsed,
 }
 
 /// The checked configuration.
@@ -103,6 +121,11 @@ pub(crate) struct Config {
     pub(crate) audience: Option<String>,
     pub(crate) paths: Paths,
     pub(crate) return_to_origins: Vec<Origin>,
+    pub(crate) claim_token: Option<SecretString>,
+    /// Other redirect URIs that a request may be given.
+    pub(crate) redirect_uris: Vec<Url>,
+    pub(crate) eager_auth: bool,
+    pub(crate) private_when: PrivateWhen,
 }
 
 /// The attributes of the session cookie.
@@ -122,6 +145,9 @@ pub(crate) struct Paths {
     pub(crate) sign_in: String,
     pub(crate) sign_up: String,
     pub(crate) sign_out: String,
+    pub(crate) select_organization: String,
+    /// The application's own page to begin a sign-in at.
+    pub(crate) login_page: Option<String>,
 }
 
 /// Scheme, host and port, such as `https://app.example.com`; without a trailing slash.
@@ -161,9 +187,13 @@ impl Config {
         let leeway = reader.leeway(code.leeway);
         let paths = reader.paths(
             [code.sign_in_path, code.sign_up_path, code.sign_out_path],
+            code.login_page,
             redirect_uri.as_ref(),
         );
         let return_to_origins = reader.return_to_origins(&code.return_to_origins);
+
+        let claim_token = reader.claim_token(code.claim_token);
+        let redirect_uris = reader.redirect_uris(&code.redirect_uris);
 
         // Where a value is missing here, the reader has noted why.
         let problems = reader.into_problems();
@@ -212,6 +242,10 @@ impl Config {
             audience: code.audience.filter(|audience| !audience.is_empty()),
             paths,
             return_to_origins,
+            claim_token,
+            redirect_uris,
+            eager_auth: code.eager_auth,
+            private_when: code.private_when,
         })
     }
 }

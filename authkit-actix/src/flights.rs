@@ -75,7 +75,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 
     /// The result for a key: of the flight under way or landed, else of a new one.
     ///
-    /// `None` when the task panicked, or when too many flights are known already.
+    /// `None` when the task panicked, or when too many are in the air.
     pub(crate) async fn join_or_start<F>(
         &self,
         key: FlightKey,
@@ -86,6 +86,14 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     {
         let task = self.board(key, start)?;
         task.await
+    }
+
+    /// Whether a flight for this key is under way or has landed.
+    pub(crate) fn knows(&self, key: FlightKey) -> bool {
+        let now = self.clock.unix_seconds();
+        let table = lock(&self.table);
+        let flight = table.flights.get(&key);
+        flight.is_some_and(|flight| !flight.is_over(now, self.keep_seconds))
     }
 
     fn board<F>(&self, key: FlightKey, start: impl FnOnce() -> F) -> Option<Shared<Task<T>>>
@@ -100,7 +108,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         {
             return Some(flight.task.clone());
         }
-        if table.flights.len() >= MOST_FLIGHTS {
+        if table.flights.len() >= MOST_FLIGHTS && !table.forget_the_oldest() {
             return None;
         }
         let runway = Runway {
@@ -171,12 +179,22 @@ impl<T> Table<T> {
             .retain(|_, flight| !flight.is_over(now, keep_seconds));
         self.swept_at = now;
     }
+
+    /// Makes room; `false` when every flight is still in the air.
+    fn forget_the_oldest(&mut self) -> bool {
+        let landed = self.flights.iter();
+        let oldest = landed
+            .filter_map(|(key, flight)| Some((flight.landed_at?, *key)))
+            .min_by_key(|(landed_at, _)| *landed_at);
+        oldest.is_some_and(|(_, key)| self.flights.remove(&key).is_some())
+    }
 }
 
 impl<T> Flight<T> {
+    /// A landing in the future, by a clock that was set back, is over too.
     fn is_over(&self, now: i64, keep_seconds: i64) -> bool {
         self.landed_at
-            .is_some_and(|landed_at| now.saturating_sub(landed_at) > keep_seconds)
+            .is_some_and(|landed_at| !(0..=keep_seconds).contains(&now.saturating_sub(landed_at)))
     }
 }
 
@@ -217,7 +235,7 @@ mod tests {
     impl Airport {
         fn new() -> Self {
             let clock = Arc::new(TestClock::default());
-            let background = Arc::new(Background::start().expect("a thread"));
+            let background = Arc::new(Background::start("authkit-background").expect("a thread"));
             Self {
                 flights: Flights::new(background, Arc::new(clock.clone()), 60),
                 clock,

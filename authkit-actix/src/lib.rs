@@ -113,14 +113,19 @@
 #[doc(hidden)]
 pub mod __private;
 mod access;
+mod api_keys;
 mod authkit;
 mod background;
 mod clock;
 mod config;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+mod feature_flags;
 mod flights;
+mod lookups;
 mod oauth;
+mod profiles;
+mod request_info;
 mod seal;
 mod session;
 mod token;
@@ -128,20 +133,35 @@ mod web;
 mod workos;
 
 pub use self::{
-    access::{AuthUser, NoClaims},
+    access::{AuthUser, BearerUser, Caller, NoClaims, ProfileError},
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
-    config::{ConfigError, ConfigProblem, SameSite},
+    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite},
+    feature_flags::{
+        EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
+        FeatureFlagsError,
+    },
     oauth::ReturnTo,
+    request_info::RequestInfo,
+    session::{Admission, RefreshFailureClass},
     token::{AccessTokenClaims, Actor},
     web::{
-        extract::{Auth, AuthStatus, SignInUrl},
+        auth::{
+            Auth, RecentAuth, RefreshError, SaveSessionError, SignInError, SignInUrl, SignOut,
+            StepUpRequired,
+        },
+        banner::ImpersonationBanner,
+        compose::RequestAuth,
+        extract::AuthStatus,
         middleware::{AuthKitMiddleware, AuthKitService, ProtectBuilder},
-        routes::{AuthKitRoutes, CallbackService},
+        routes::{AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn},
     },
-    workos::{Client as WorkOsClient, Impersonator, User},
+    workos::{
+        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
+        User,
+    },
 };
-pub use authkit_macros::{ensure_signed_in, sign_up_path};
+pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
 /// Compiles and runs the README's examples with the others.
 #[cfg(all(doctest, feature = "emulator"))]

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Expr, FnArg, Pat, PatType, Token, Type, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    model::{Requirement, Right, Rule, Screen},
+    model::{Credential, Requirement, Right, Rule, Screen},
     parse::{Handler, Mark, PLACED},
     validate::NO_AGE,
 };
@@ -81,6 +81,11 @@ pub(crate) fn guard(rule: &Rule, handler: &Handler) -> TokenStream {
 }
 
 fn rule_value(rule: &Rule) -> TokenStream {
+    let accept = rule.accept.iter().map(|credential| match credential {
+        Credential::Session => quote!(::authkit_actix::__private::Credential::Session),
+        Credential::Bearer => quote!(::authkit_actix::__private::Credential::Bearer),
+        Credential::ApiKey => quote!(::authkit_actix::__private::Credential::ApiKey),
+    });
     let requirement = match rule.requirements.as_slice() {
         [] => quote!(::authkit_actix::__private::Requirement::SignedIn),
         [only] => requirement_value(only),
@@ -96,6 +101,7 @@ fn rule_value(rule: &Rule) -> TokenStream {
     };
     quote! {
         ::authkit_actix::__private::Rule {
+            accept: &[#(#accept),*],
             requirement: #requirement,
             max_age: #max_age,
             screen: ::authkit_actix::__private::Screen::#screen,

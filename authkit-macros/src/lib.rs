@@ -1,4 +1,5 @@
-//! Attribute macros of `authkit-actix`: `#[ensure_signed_in]` and `#[sign_up_path]`.
+//! Attribute macros of `authkit-actix`: `#[ensure_signed_in]`, `#[require_api_key]` and
+//! `#[sign_up_path]`.
 //!
 //! Applications use them through `authkit-actix`, which re-exports them; its documentation holds
 //! the compiled examples. The output names `::authkit_actix::__private` and nothing else of that
@@ -51,9 +52,24 @@ use crate::{
 /// | `organization = "org_…"` | a session in this organization |
 /// | `max_age = 300` | a sign-in at most that many seconds old |
 /// | `any(…)`, `all(…)`, `not(…)` | one, every one, none of the requirements inside |
+/// | `accept(session, bearer, api_key)` | any of these credentials; without it, a session |
 ///
 /// Several arguments mean *and*. A value is a literal or the path of a constant: `&'static str`
-/// for rights, `u32` for `max_age`, which stands outside `any(…)`, `all(…)` and `not(…)`.
+/// for rights, `u32` for `max_age`, which stands outside `any(…)`, `all(…)` and `not(…)`, as
+/// `accept(…)` does.
+///
+/// # Callers without a session
+///
+/// `accept(…)` opens a handler to access tokens (`bearer`) and to API keys (`api_key`) in an
+/// `Authorization: Bearer …` header. Where one of them is accepted, such a header decides alone, and
+/// a session beside it counts for nothing; where neither is, nobody looks at it. The handler learns
+/// from `Caller` who was let in.
+///
+/// Rights are looked for in the claims of an access token as in those of a session. An API key has
+/// permissions only: it fulfils no other right, nor its `not(…)`, and is never a recent sign-in.
+///
+/// Under a middleware with `protect()`, which knows sessions only, name such paths among its
+/// `unauthenticated_paths`; this guard still stands.
 ///
 /// # Where it goes
 ///
@@ -66,6 +82,34 @@ pub fn ensure_signed_in(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     apply(Kind::EnsureSignedIn, args.into(), item.into()).into()
+}
+
+/// Lets only API keys reach a handler, and only those with the permissions named.
+///
+/// The key stands in the header `Authorization: Bearer …`, and cookies play no part. Without a valid
+/// key the answer is `401`, without a permission `403`, and while WorkOS cannot be asked, `503`: all
+/// before any parameter of the handler is extracted.
+///
+/// ```ignore
+/// #[require_api_key(permission = "reports:read")]
+/// #[get("/v1/reports")]
+/// async fn reports(key: ApiKey) -> impl Responder {
+///     // …
+/// }
+/// ```
+///
+/// It takes `permission = "…"`, alone, several times or within `any(…)`, `all(…)` and `not(…)`, and
+/// goes where `#[ensure_signed_in]` goes, in its place. For a handler that takes sessions as well,
+/// write `#[ensure_signed_in(accept(session, api_key))]`.
+///
+/// Under a middleware with `protect()`, which knows sessions only, name the path among its
+/// `unauthenticated_paths`; this guard still stands.
+#[proc_macro_attribute]
+pub fn require_api_key(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    apply(Kind::RequireApiKey, args.into(), item.into()).into()
 }
 
 /// Leads signed-out people to the sign-up screen instead of the sign-in screen.

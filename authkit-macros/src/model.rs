@@ -6,13 +6,14 @@ use syn::Expr;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     EnsureSignedIn,
+    RequireApiKey,
     SignUpPath,
 }
 
 impl Kind {
     /// The attribute of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::EnsureSignedIn, Self::SignUpPath]
+        [Self::EnsureSignedIn, Self::RequireApiKey, Self::SignUpPath]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -20,6 +21,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::EnsureSignedIn => "ensure_signed_in",
+            Self::RequireApiKey => "require_api_key",
             Self::SignUpPath => "sign_up_path",
         }
     }
@@ -27,11 +29,21 @@ impl Kind {
 
 /// Who may reach the function, and where strangers are led.
 pub(crate) struct Rule {
-    /// All of these; none means anyone signed in.
+    /// At least one, each once.
+    pub(crate) accept: Vec<Credential>,
+    /// All of these; none means anyone who is accepted.
     pub(crate) requirements: Vec<Requirement>,
     /// Seconds: an integer literal from 1 to `u32::MAX`, or the path of a constant.
     pub(crate) max_age: Option<Expr>,
     pub(crate) screen: Screen,
+}
+
+/// A way to show who one is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    Session,
+    Bearer,
+    ApiKey,
 }
 
 pub(crate) enum Requirement {
@@ -56,7 +68,7 @@ pub(crate) enum Right {
 }
 
 /// The screen that a stranger sees first.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Screen {
     SignIn,
     SignUp,

@@ -14,6 +14,7 @@ fn a_handler_gets_one_parameter_that_bundles_its_own() {
 
         impl ::authkit_actix::__private::Guard for __Guard_show {
             const RULE: ::authkit_actix::__private::Rule = ::authkit_actix::__private::Rule {
+                accept: &[::authkit_actix::__private::Credential::Session],
                 requirement: ::authkit_actix::__private::Requirement::SignedIn,
                 max_age: ::core::option::Option::None,
                 screen: ::authkit_actix::__private::Screen::SignIn,
@@ -157,14 +158,111 @@ fn siblings_make_one_rule_whichever_runs_last() {
 }
 
 #[test]
+fn accepted_credentials_stand_in_the_rule() {
+    let output = ensure(quote!(accept(api_key, session), role = "admin"), handler());
+    let expected = quote! {
+        accept: &[
+            ::authkit_actix::__private::Credential::ApiKey,
+            ::authkit_actix::__private::Credential::Session
+        ],
+        requirement: ::authkit_actix::__private::Requirement::Role("admin"),
+    };
+    assert!(output.contains(&expected.to_string()), "{output}");
+}
+
+#[test]
+fn a_handler_for_api_keys_accepts_nothing_else() {
+    let output = require_key(quote!(any(permission = "a", permission = B)), handler());
+    let expected = quote! {
+        accept: &[::authkit_actix::__private::Credential::ApiKey],
+        requirement: ::authkit_actix::__private::Requirement::Any(&[
+            ::authkit_actix::__private::Requirement::Permission("a"),
+            ::authkit_actix::__private::Requirement::Permission(B)
+        ]),
+    };
+    assert!(output.contains(&expected.to_string()), "{output}");
+}
+
+#[test]
+fn a_handler_for_api_keys_runs_other_attributes_first() {
+    let item = quote! {
+        #[get("/")]
+        async fn show() -> String { String::new() }
+    };
+    let expected = quote! {
+        #[get("/")]
+        #[::authkit_actix::__private::require_api_key(__placed, permission = "a")]
+        async fn show() -> String { String::new() }
+    };
+    assert_eq!(
+        require_key(quote!(permission = "a"), item),
+        expected.to_string()
+    );
+}
+
+#[test]
+fn an_api_key_attribute_stands_alone() {
+    for (kind, sibling) in [
+        (Kind::RequireApiKey, "ensure_signed_in"),
+        (Kind::EnsureSignedIn, "require_api_key"),
+    ] {
+        let attribute = proc_macro2::Ident::new(sibling, proc_macro2::Span::call_site());
+        let item = quote! {
+            #[get("/")]
+            #[#attribute]
+            async fn list() {}
+        };
+        let output = apply(kind, quote!(), item).to_string();
+        assert!(
+            output.contains("write `#[ensure_signed_in(accept(session, api_key))]`"),
+            "{output}"
+        );
+        assert_eq!(output.matches("compile_error").count(), 1, "{output}");
+    }
+    let output = require_key(
+        quote!(),
+        quote!(
+            #[require_api_key]
+            async fn list() {}
+        ),
+    );
+    assert!(
+        output.contains("a second `#[require_api_key]` on one function"),
+        "{output}"
+    );
+}
+
+#[test]
+fn nobody_signs_up_where_no_session_is_accepted() {
+    for sibling in [
+        quote!(#[require_api_key(__placed)]),
+        quote!(#[ensure_signed_in(__placed, accept(bearer))]),
+    ] {
+        let item = quote!(#sibling async fn list() {});
+        let output = sign_up(quote!(__placed), item);
+        assert!(output.contains("this handler takes no session"), "{output}");
+    }
+    let item = quote!(
+        #[ensure_signed_in(__placed, accept(session, bearer))]
+        async fn list() {}
+    );
+    assert!(!sign_up(quote!(__placed), item).contains("compile_error"));
+}
+
+#[test]
 fn every_mistake_in_the_arguments_names_its_cure() {
-    for (args, expected) in MISTAKES {
-        let args: TokenStream = args.parse().expect("tokens");
-        let problems = validate::rule([&Mark::new(Kind::EnsureSignedIn, args.clone())])
-            .err()
-            .unwrap_or_else(|| panic!("accepted: {args}"));
-        let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(messages, *expected, "{args}");
+    for (kind, mistakes) in [
+        (Kind::EnsureSignedIn, MISTAKES),
+        (Kind::RequireApiKey, MISTAKES_ABOUT_KEYS),
+    ] {
+        for (args, expected) in mistakes {
+            let args: TokenStream = args.parse().expect("tokens");
+            let problems = validate::rule([&Mark::new(kind, args.clone())])
+                .err()
+                .unwrap_or_else(|| panic!("accepted: {args}"));
+            let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(messages, *expected, "{args}");
+        }
     }
 }
 
@@ -310,7 +408,7 @@ fn a_missing_token_makes_no_macro_panic() {
 
 /// Whatever the tokens, there is an answer; and a function that was whole gives whole items.
 fn survives(args: TokenStream, item: TokenStream) {
-    for kind in [Kind::EnsureSignedIn, Kind::SignUpPath] {
+    for kind in [Kind::EnsureSignedIn, Kind::RequireApiKey, Kind::SignUpPath] {
         apply(kind, args.clone(), item.clone());
         let output = apply(kind, args.clone(), handler());
         syn::parse2::<syn::File>(output.clone())
@@ -329,6 +427,10 @@ fn with_one_token_missing(stream: &TokenStream) -> Vec<TokenStream> {
 
 fn ensure(args: TokenStream, item: TokenStream) -> String {
     apply(Kind::EnsureSignedIn, args, item).to_string()
+}
+
+fn require_key(args: TokenStream, item: TokenStream) -> String {
+    apply(Kind::RequireApiKey, args, item).to_string()
 }
 
 fn sign_up(args: TokenStream, item: TokenStream) -> String {
@@ -377,6 +479,9 @@ const WORDS: &[&str] = &[
     "any",
     "all",
     "not",
+    "accept",
+    "bearer",
+    "api_key",
     "__placed",
     "permision",
     "=",
@@ -475,14 +580,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "mfa",
         &[
             "unknown argument `mfa`, expected one of `role`, `permission`, `entitlement`, \
-           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`",
+           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`, `accept`",
         ],
     ),
     (
         r#"role = "a", __placed"#,
         &[
             "unknown argument `__placed`, expected one of `role`, `permission`, `entitlement`, \
-           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`",
+           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`, `accept`",
         ],
     ),
     ("role", &["`role` needs a value: write `role = \"admin\"`"]),
@@ -618,6 +723,40 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["`max_age` holds for the whole handler: move it out of `not(…)`"],
     ),
     (
+        "accept",
+        &["`accept` takes credentials: write `accept(session, bearer, api_key)`"],
+    ),
+    (
+        "accept = bearer",
+        &["`accept` takes credentials: write `accept(session, bearer, api_key)`"],
+    ),
+    (
+        "accept()",
+        &["`accept()` would let nobody in: \
+           name credentials, as in `accept(session, bearer, api_key)`"],
+    ),
+    (
+        "accept(session, cookie, bearer(x), session, 5)",
+        &[
+            "expected an argument such as `role = \"admin\"`",
+            "unknown credential `cookie`, expected one of `session`, `bearer`, `api_key`",
+            "`bearer` takes no value here: put rights beside `accept(…)`",
+            "`session` is accepted twice: once is enough",
+        ],
+    ),
+    (
+        "accept(session), accept(bearer)",
+        &["`accept` is given twice: name all credentials in one"],
+    ),
+    (
+        "any(organization, accept(bearer))",
+        &["`accept` holds for the whole handler: move it out of `any(…)`"],
+    ),
+    (
+        "accepts(bearer)",
+        &["unknown argument `accepts`, did you mean `accept`?"],
+    ),
+    (
         "role = 5.0, rol = A, , any(all(not), max_age)",
         &[
             "expected an argument such as `role = \"admin\"`",
@@ -627,5 +766,38 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "`not` takes a requirement: write `not(role = \"guest\")`",
             "`max_age` holds for the whole handler: move it out of `any(…)`",
         ],
+    ),
+];
+
+/// Arguments of `#[require_api_key]`, and everything that is said about them.
+const MISTAKES_ABOUT_KEYS: &[(&str, &[&str])] = &[
+    (
+        r#"role = "admin""#,
+        &["`role` is nothing that an API key has: write `permission = \"reports:read\"`"],
+    ),
+    (
+        r#"any(permission = "a", not(organization))"#,
+        &["`organization` is nothing that an API key has: \
+           write `permission = \"reports:read\"`"],
+    ),
+    (
+        "max_age = 300",
+        &["`max_age` is nothing that an API key has: write `permission = \"reports:read\"`"],
+    ),
+    (
+        "accept(session)",
+        &["`accept` is nothing that an API key has: write `permission = \"reports:read\"`"],
+    ),
+    (
+        r#"permision = "a""#,
+        &["unknown argument `permision`, did you mean `permission`?"],
+    ),
+    (
+        "mfa",
+        &["unknown argument `mfa`, expected one of `permission`, `any`, `all`, `not`"],
+    ),
+    (
+        "permission",
+        &["`permission` needs a value: write `permission = \"posts:write\"`"],
     ),
 ];

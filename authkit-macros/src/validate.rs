@@ -1,10 +1,10 @@
 //! From what was written to what it means, or to every mistake in it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::{Error, Expr, ExprLit, FnArg, Ident, Lit, LitInt, LitStr, Result};
 
 use crate::{
-    model::{Kind, Requirement, Right, Rule, Screen},
+    model::{Credential, Kind, Requirement, Right, Rule, Screen},
     parse::{Argument, Handler, Mark, Value, arguments},
 };
 
@@ -18,6 +18,11 @@ pub(crate) fn rule<'a>(
     for mark in marks {
         match mark.kind {
             Kind::EnsureSignedIn => requirements.extend(reader.list(&mark.args, None)),
+            Kind::RequireApiKey => {
+                reader.accept = Some((mark.span, vec![Credential::ApiKey]));
+                reader.is_for_keys = true;
+                requirements.extend(reader.list(&mark.args, None));
+            }
             Kind::SignUpPath => {
                 screen = Screen::SignUp;
                 if !mark.args.is_empty() {
@@ -30,8 +35,20 @@ pub(crate) fn rule<'a>(
             }
         }
     }
+    if screen == Screen::SignUp
+        && let Some((span, accepted)) = &reader.accept
+        && !accepted.contains(&Credential::Session)
+    {
+        let message = "`#[sign_up_path]` leads people to sign up, and this handler takes no session: \
+             add `session` to `accept(…)`, or leave the attribute out";
+        reader.problems.push(Error::new(*span, message));
+    }
     if reader.problems.is_empty() {
         Ok(Rule {
+            accept: match reader.accept {
+                Some((_, accepted)) => accepted,
+                None => vec![Credential::Session],
+            },
             requirements,
             max_age: reader.max_age,
             screen,
@@ -47,17 +64,35 @@ pub(crate) fn handler(kind: Kind, handler: Handler) -> std::result::Result<Handl
     let sig = &handler.sig;
     let mut problems = Vec::new();
 
-    let second = handler.marks().into_iter().find(|mark| mark.kind == kind);
-    if let Some(second) = second {
+    let siblings = handler.marks();
+    if let Some(second) = siblings.iter().find(|mark| mark.kind == kind) {
         let cure = match kind {
             Kind::EnsureSignedIn => {
                 "put the requirements of both into one, as in \
                  `#[ensure_signed_in(all(role = \"admin\", permission = \"posts:write\"))]`"
             }
+            Kind::RequireApiKey => {
+                "put the permissions of both into one, as in \
+                 `#[require_api_key(permission = \"a\", permission = \"b\")]`"
+            }
             Kind::SignUpPath => "one is enough",
         };
         let message = format!("a second `#[{name}]` on one function: {cure}");
         problems.push(Error::new(second.span, message));
+    }
+
+    let rival = match kind {
+        Kind::EnsureSignedIn => Some(Kind::RequireApiKey),
+        Kind::RequireApiKey => Some(Kind::EnsureSignedIn),
+        Kind::SignUpPath => None,
+    };
+    if let Some(rival) = siblings.iter().find(|mark| Some(mark.kind) == rival) {
+        let message = format!(
+            "`#[{}]` cannot stand beside `#[{name}]`: for a handler that takes sessions and API \
+             keys, write `#[ensure_signed_in(accept(session, api_key))]`",
+            rival.kind.name()
+        );
+        problems.push(Error::new(rival.span, message));
     }
 
     if let Some(receiver) = sig.receiver() {
@@ -106,6 +141,10 @@ pub(crate) fn handler(kind: Kind, handler: Handler) -> std::result::Result<Handl
 #[derive(Default)]
 struct Reader {
     max_age: Option<Expr>,
+    /// Where it was said, and what.
+    accept: Option<(Span, Vec<Credential>)>,
+    /// Whether only what an API key can have may be asked for.
+    is_for_keys: bool,
     problems: Vec<Error>,
 }
 
@@ -120,7 +159,7 @@ impl Reader {
 
     fn argument(&mut self, argument: Argument, group: Option<&Ident>) -> Option<Requirement> {
         let Argument { name, value } = argument;
-        let read = match Term::named(&name) {
+        let read = match self.term(&name) {
             Ok(Term::Right(Right::Organization)) if matches!(value, Value::Absent) => {
                 Ok(Some(Requirement::AnyOrganization))
             }
@@ -128,6 +167,7 @@ impl Reader {
                 text(&name, value).map(|value| Some(Requirement::Right(right, value)))
             }
             Ok(Term::MaxAge) => self.max_age(&name, value, group).map(|()| None),
+            Ok(Term::Accept) => self.accept(&name, value, group).map(|()| None),
             Ok(Term::Any) => self.group(&name, value, Requirement::Any),
             Ok(Term::All) => self.group(&name, value, Requirement::All),
             Ok(Term::Not) => self.not(&name, value),
@@ -137,6 +177,54 @@ impl Reader {
             self.problems.push(problem);
             None
         })
+    }
+
+    fn term(&self, name: &Ident) -> Result<Term> {
+        let term = Term::named(name, self.is_for_keys)?;
+        if self.is_for_keys && !term.suits_keys() {
+            let message = format!(
+                "`{name}` is nothing that an API key has: write `{}`",
+                Term::EXAMPLE_FOR_KEYS
+            );
+            return Err(Error::new(name.span(), message));
+        }
+        Ok(term)
+    }
+
+    /// Reads `accept(…)`, going on behind each mistake.
+    fn accept(&mut self, name: &Ident, value: Value, group: Option<&Ident>) -> Result<()> {
+        if let Some(group) = group {
+            let message =
+                format!("`accept` holds for the whole handler: move it out of `{group}(…)`");
+            return Err(Error::new(name.span(), message));
+        }
+        let Value::List(tokens) = value else {
+            let message = format!("`accept` takes credentials: write `{}`", example(name));
+            return Err(Error::new(name.span(), message));
+        };
+        if tokens.is_empty() {
+            let message = format!(
+                "`accept()` would let nobody in: name credentials, as in `{}`",
+                example(name)
+            );
+            return Err(Error::new(name.span(), message));
+        }
+        let mut accepted = Vec::new();
+        for Argument { name, value } in arguments(tokens, &mut self.problems) {
+            match credential(&name, &value) {
+                Ok(credential) if accepted.contains(&credential) => {
+                    let message = format!("`{name}` is accepted twice: once is enough");
+                    self.problems.push(Error::new(name.span(), message));
+                }
+                Ok(credential) => accepted.push(credential),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        if self.accept.replace((name.span(), accepted)).is_some() {
+            let message = "`accept` is given twice: name all credentials in one";
+            return Err(Error::new(name.span(), message));
+        }
+        Ok(())
     }
 
     fn max_age(&mut self, name: &Ident, value: Value, group: Option<&Ident>) -> Result<()> {
@@ -201,22 +289,35 @@ impl Reader {
 enum Term {
     Right(Right),
     MaxAge,
+    Accept,
     Any,
     All,
     Not,
 }
 
 impl Term {
-    fn named(name: &Ident) -> Result<Self> {
+    const EXAMPLE_FOR_KEYS: &str = "permission = \"reports:read\"";
+
+    /// Whether an API key can be asked for it.
+    fn suits_keys(self) -> bool {
+        matches!(
+            self,
+            Self::Right(Right::Permission) | Self::Any | Self::All | Self::Not
+        )
+    }
+
+    /// The term of a name; what is not offered to API keys is known all the same.
+    fn named(name: &Ident, is_for_keys: bool) -> Result<Self> {
         let written = name.to_string();
         if let Some((_, term, _)) = TERMS.iter().find(|(known, ..)| *known == written) {
             return Ok(*term);
         }
-        let advice = match nearest(&written) {
+        let advice = match nearest(&written, is_for_keys) {
             Some(known) => format!("did you mean `{known}`?"),
             None => {
                 let known: Vec<_> = TERMS
                     .iter()
+                    .filter(|(_, term, _)| !is_for_keys || term.suits_keys())
                     .map(|(known, ..)| format!("`{known}`"))
                     .collect();
                 format!("expected one of {}", known.join(", "))
@@ -232,6 +333,27 @@ fn example(name: &Ident) -> &'static str {
         .iter()
         .find(|(known, ..)| name == known)
         .map_or("", |(_, _, example)| example)
+}
+
+fn credential(name: &Ident, value: &Value) -> Result<Credential> {
+    let credential = match name.to_string().as_str() {
+        "session" => Credential::Session,
+        "bearer" => Credential::Bearer,
+        "api_key" => Credential::ApiKey,
+        other => {
+            let message = format!(
+                "unknown credential `{other}`, expected one of `session`, `bearer`, `api_key`"
+            );
+            return Err(Error::new(name.span(), message));
+        }
+    };
+    match value {
+        Value::Absent => Ok(credential),
+        Value::Assigned(_) | Value::List(_) => {
+            let message = format!("`{name}` takes no value here: put rights beside `accept(…)`");
+            Err(Error::new(name.span(), message))
+        }
+    }
 }
 
 /// A string literal that says something, or the path of a constant.
@@ -324,14 +446,17 @@ fn ungrouped(mut value: Expr) -> Expr {
 }
 
 /// The known name that was probably meant.
-fn nearest(written: &str) -> Option<&'static str> {
+fn nearest(written: &str, is_for_keys: bool) -> Option<&'static str> {
     let written = written.to_lowercase();
     match written.as_str() {
         "and" => return Some("all"),
         "or" => return Some("any"),
         _ => {}
     }
-    let names = TERMS.iter().map(|(known, ..)| *known);
+    let names = TERMS
+        .iter()
+        .filter(|(_, term, _)| !is_for_keys || term.suits_keys())
+        .map(|(known, ..)| *known);
     let close = names
         .clone()
         .map(|known| (distance(&written, known), known))
@@ -364,7 +489,7 @@ fn distance(from: &str, to: &str) -> usize {
 pub(crate) const NO_AGE: &str = "`max_age = 0` would never let anyone in: \
      write how many seconds a sign-in stays recent, as in `max_age = 300`";
 
-const TERMS: [(&str, Term, &str); 9] = [
+const TERMS: [(&str, Term, &str); 10] = [
     ("role", Term::Right(Right::Role), "role = \"admin\""),
     (
         "permission",
@@ -398,4 +523,5 @@ const TERMS: [(&str, Term, &str); 9] = [
         "all(role = \"admin\", permission = \"posts:write\")",
     ),
     ("not", Term::Not, "not(role = \"guest\")"),
+    ("accept", Term::Accept, "accept(session, bearer, api_key)"),
 ];

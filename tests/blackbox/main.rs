@@ -5,6 +5,8 @@ mod callback;
 mod configuration;
 mod cookies_and_seals;
 mod emulator_rules;
+mod feature_flags;
+mod machine_callers;
 mod main_job;
 mod redirects_and_paths;
 mod refreshing;

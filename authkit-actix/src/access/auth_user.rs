@@ -4,6 +4,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
+    feature_flags::EvaluationContext,
     session::SignedIn,
     token::{self, AccessTokenClaims},
     workos::{Impersonator, User},
@@ -156,11 +157,37 @@ impl<C: DeserializeOwned + 'static> AuthUser<C> {
     }
 }
 
+impl AuthUser {
+    /// The user of a session, whatever its token says beyond the usual claims.
+    pub(crate) fn plain(signed_in: Arc<SignedIn>) -> Self {
+        Self {
+            signed_in,
+            claims: NoClaims {},
+        }
+    }
+}
+
 impl<C> Deref for AuthUser<C> {
     type Target = User;
 
     fn deref(&self) -> &User {
         self.user()
+    }
+}
+
+/// The user, in the organization of the session.
+impl<'a, C> From<&'a AuthUser<C>> for EvaluationContext<'a> {
+    fn from(user: &'a AuthUser<C>) -> Self {
+        Self::new()
+            .user_id(user.id.as_str())
+            .organization_id(user.organization_id())
+    }
+}
+
+/// The user, or nobody known.
+impl<'a, C> From<Option<&'a AuthUser<C>>> for EvaluationContext<'a> {
+    fn from(user: Option<&'a AuthUser<C>>) -> Self {
+        user.map(Self::from).unwrap_or_default()
     }
 }
 

@@ -1,10 +1,12 @@
-use super::auth_user::contains;
-use crate::{oauth::Screen, session::SignedIn, token::AccessTokenClaims};
+use super::{auth_user::contains, bearer_user::BearerUser};
+use crate::{oauth::Screen, session::SignedIn, token::AccessTokenClaims, workos::ApiKey};
 
 /// What a handler asks for; the macros write it as a constant.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// What the session must grant.
+    /// By what callers may show who they are: at least one.
+    pub accept: &'static [Credential],
+    /// What the credential must grant.
     pub requirement: Requirement,
     /// How many seconds ago the user may have proved who they are.
     pub max_age: Option<u32>,
@@ -12,7 +14,19 @@ pub struct Rule {
     pub screen: Screen,
 }
 
-/// Something that a session grants or does not.
+/// A way to show who one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credential {
+    /// The session cookie.
+    Session,
+    /// An access token in the `Authorization` header.
+    Bearer,
+    /// An API key in the `Authorization` header.
+    ApiKey,
+}
+
+/// Something that a session, or another credential, grants or does not.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Requirement {
@@ -53,45 +67,114 @@ pub(crate) enum Decision {
 }
 
 impl Rule {
-    /// Rights come before age: nobody signs in again only to be refused.
+    pub(crate) fn accepts(&self, credential: Credential) -> bool {
+        self.accept.contains(&credential)
+    }
+
+    /// Whether an `Authorization` header counts, and then counts alone.
+    pub(crate) fn reads_authorization(&self) -> bool {
+        self.accepts(Credential::Bearer) || self.accepts(Credential::ApiKey)
+    }
+
     pub(crate) fn decide(&self, signed_in: &SignedIn, now: i64) -> Decision {
-        if !self.requirement.is_met_by(&signed_in.claims) {
+        let claims = &signed_in.claims;
+        match self.decide_by(Rights::OfUser(claims), claims.auth_time, now) {
+            Decision::Stale { max_age }
+                if is_within(
+                    signed_in.session.reauthenticated_at,
+                    max_age.max(SHORTEST_ROUND),
+                    now,
+                ) =>
+            {
+                Decision::StaleForGood
+            }
+            decision => decision,
+        }
+    }
+
+    pub(crate) fn decide_bearer(&self, user: &BearerUser, now: i64) -> Decision {
+        self.decide_by(Rights::OfUser(user.token()), user.authenticated_at(), now)
+    }
+
+    /// An API key is nobody's proof of identity, and never a recent one.
+    pub(crate) fn decide_api_key(&self, key: &ApiKey, now: i64) -> Decision {
+        self.decide_by(Rights::OfApiKey(key), None, now)
+    }
+
+    /// Rights come before age: nobody signs in again only to be refused.
+    fn decide_by(&self, rights: Rights<'_>, auth_time: Option<i64>, now: i64) -> Decision {
+        if self.requirement.is_met_by(rights) != Some(true) {
             return Decision::Forbidden;
         }
-        let Some(max_age) = self.max_age else {
-            return Decision::Pass;
-        };
-        if is_within(signed_in.claims.auth_time, max_age, now) {
-            return Decision::Pass;
+        match self.max_age {
+            Some(max_age) if !is_within(auth_time, max_age, now) => Decision::Stale { max_age },
+            _ => Decision::Pass,
         }
-        let just_asked = max_age.max(SHORTEST_ROUND);
-        if is_within(signed_in.session.reauthenticated_at, just_asked, now) {
-            Decision::StaleForGood
-        } else {
-            Decision::Stale { max_age }
+    }
+}
+
+/// What a credential says about its holder.
+#[derive(Clone, Copy)]
+enum Rights<'a> {
+    OfUser(&'a AccessTokenClaims),
+    /// Permissions, and nothing else.
+    OfApiKey(&'a ApiKey),
+}
+
+impl<'a> Rights<'a> {
+    fn permissions(self) -> &'a [String] {
+        match self {
+            Self::OfUser(claims) => &claims.permissions,
+            Self::OfApiKey(key) => &key.permissions,
+        }
+    }
+
+    fn claims(self) -> Option<&'a AccessTokenClaims> {
+        match self {
+            Self::OfUser(claims) => Some(claims),
+            Self::OfApiKey(_) => None,
         }
     }
 }
 
 impl Requirement {
-    fn is_met_by(&self, claims: &AccessTokenClaims) -> bool {
-        match self {
+    /// `None` where the credential cannot say: an API key has no role, and so it satisfies neither
+    /// `role = "guest"` nor `not(role = "guest")`.
+    fn is_met_by(&self, rights: Rights<'_>) -> Option<bool> {
+        Some(match self {
             Self::SignedIn => true,
-            Self::Role(role) => claims.has_role(role),
-            Self::Permission(permission) => contains(&claims.permissions, permission),
-            Self::Entitlement(entitlement) => contains(&claims.entitlements, entitlement),
-            Self::FeatureFlag(flag) => contains(&claims.feature_flags, flag),
-            Self::AnyOrganization => claims.org_id.is_some(),
-            Self::Organization(id) => claims.org_id.as_deref() == Some(id),
-            Self::All(requirements) => requirements.iter().all(|one| one.is_met_by(claims)),
-            Self::Any(requirements) => requirements.iter().any(|one| one.is_met_by(claims)),
-            Self::Not(requirement) => !requirement.is_met_by(claims),
-        }
+            Self::Permission(permission) => contains(rights.permissions(), permission),
+            Self::Role(role) => rights.claims()?.has_role(role),
+            Self::Entitlement(entitlement) => contains(&rights.claims()?.entitlements, entitlement),
+            Self::FeatureFlag(flag) => contains(&rights.claims()?.feature_flags, flag),
+            Self::AnyOrganization => rights.claims()?.org_id.is_some(),
+            Self::Organization(id) => rights.claims()?.org_id.as_deref() == Some(id),
+            Self::All(all) => return first_to_decide(all, rights, false),
+            Self::Any(any) => return first_to_decide(any, rights, true),
+            Self::Not(requirement) => !requirement.is_met_by(rights)?,
+        })
     }
 }
 
+/// One requirement met decides `any`, one not met decides `all`; else it is open if any of them is.
+fn first_to_decide(
+    requirements: &[Requirement],
+    rights: Rights<'_>,
+    deciding: bool,
+) -> Option<bool> {
+    let mut undecided = Some(!deciding);
+    for requirement in requirements {
+        match requirement.is_met_by(rights) {
+            Some(met) if met == deciding => return Some(deciding),
+            Some(_) => {}
+            None => undecided = None,
+        }
+    }
+    undecided
+}
+
 /// A time at most `seconds` ago; one that lies ahead by more than clocks differ is no proof.
-fn is_within(time: Option<i64>, seconds: u32, now: i64) -> bool {
+pub(crate) fn is_within(time: Option<i64>, seconds: u32, now: i64) -> bool {
     time.is_some_and(|time| {
         let age = now.saturating_sub(time);
         (-CLOCKS_DIFFER..=i64::from(seconds)).contains(&age)
@@ -125,6 +208,7 @@ mod tests {
 
     fn rule(requirement: Requirement) -> Rule {
         Rule {
+            accept: &[Credential::Session],
             requirement,
             max_age: None,
             screen: Screen::SignIn,
@@ -203,6 +287,52 @@ mod tests {
         assert_eq!(
             decide(json!({"auth_time": 1, "reauthenticated_at": 1290})),
             Decision::StaleForGood
+        );
+    }
+
+    #[test]
+    fn an_api_key_has_permissions_and_nothing_that_people_have() {
+        const READ: Requirement = Requirement::Permission("reports:read");
+        const GUEST: Requirement = Requirement::Role("guest");
+        let key = serde_json::from_value(json!({"id": "key", "permissions": ["reports:read"]}))
+            .expect("a key");
+        let passes = |requirement| rule(requirement).decide_api_key(&key, 0) == Decision::Pass;
+        for met in [
+            Requirement::SignedIn,
+            READ,
+            Requirement::Any(&[GUEST, READ]),
+            Requirement::Not(&Requirement::Permission("reports:write")),
+            Requirement::Not(&Requirement::All(&[
+                GUEST,
+                Requirement::Permission("reports:write"),
+            ])),
+        ] {
+            assert!(passes(met), "{met:?}");
+        }
+        for unmet in [
+            Requirement::Permission("reports:write"),
+            GUEST,
+            Requirement::Not(&GUEST),
+            Requirement::Not(&Requirement::Not(&GUEST)),
+            Requirement::AnyOrganization,
+            Requirement::Not(&Requirement::FeatureFlag("beta")),
+            Requirement::All(&[READ, Requirement::Not(&GUEST)]),
+            Requirement::Any(&[GUEST, Requirement::Not(&GUEST)]),
+        ] {
+            assert!(!passes(unmet), "{unmet:?}");
+        }
+    }
+
+    #[test]
+    fn an_api_key_is_never_a_recent_sign_in() {
+        let recent = Rule {
+            max_age: Some(u32::MAX),
+            ..rule(Requirement::SignedIn)
+        };
+        let key = serde_json::from_value(json!({"id": "key"})).expect("a key");
+        assert_eq!(
+            recent.decide_api_key(&key, 0),
+            Decision::Stale { max_age: u32::MAX }
         );
     }
 }

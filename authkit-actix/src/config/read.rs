@@ -1,6 +1,6 @@
 //! The rules, one method for each value.
 
-use std::{str::FromStr, time::Duration};
+use std::{borrow::Cow, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -117,7 +117,11 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             }
         }
 
-        let Some(current) = self.secret(COOKIE_PASSWORD, current) else {
+        // As with the older ones: a newline at the end of a secret file is no part of it.
+        let current = self
+            .secret(COOKIE_PASSWORD, current)
+            .map(|password| SecretString::from(password.expose_secret().trim()));
+        let Some(current) = current else {
             return self.refuse(COOKIE_PASSWORD, format!("is missing; {CREATE_PASSWORD}"));
         };
         if let Some(weakness) = weakness(current.expose_secret()) {
@@ -394,16 +398,23 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     pub(super) fn paths(
         &mut self,
         [sign_in, sign_up, sign_out]: [Option<String>; 3],
+        login_page: Option<String>,
         redirect_uri: Option<&Url>,
     ) -> Option<Paths> {
         let sign_in = self.path(SIGN_IN_PATH, sign_in, "/sign-in");
         let sign_up = self.path(SIGN_UP_PATH, sign_up, "/sign-up");
         let sign_out = self.path(SIGN_OUT_PATH, sign_out, "/sign-out");
+        let login_page = match login_page {
+            Some(path) => Some(self.path(LOGIN_PAGE, Some(path), "/login")?),
+            None => None,
+        };
         let paths = Paths {
+            login_page,
             sign_in: sign_in?,
             sign_up: sign_up?,
             sign_out: sign_out?,
-            callback: redirect_uri?.path().to_owned(),
+            select_organization: SELECT_ORGANIZATION.to_owned(),
+            callback: decoded(redirect_uri?.path()),
         };
 
         let taken = [
@@ -412,6 +423,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             (SIGN_UP_PATH, &paths.sign_up),
             (SIGN_OUT_PATH, &paths.sign_out),
         ];
+        let own = paths.login_page.iter().map(|path| (LOGIN_PAGE, path));
+        let taken: Vec<_> = taken.into_iter().chain(own).collect();
         for (index, (name, path)) in taken.iter().enumerate() {
             if let Some((other, _)) = taken[..index].iter().find(|(_, other)| other == path) {
                 self.note(
@@ -445,6 +458,16 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             );
         }
         Some(path)
+    }
+
+    pub(super) fn claim_token(&mut self, code: Option<SecretString>) -> Option<SecretString> {
+        self.secret(CLAIM_TOKEN, code)
+    }
+
+    pub(super) fn redirect_uris(&mut self, uris: &[String]) -> Vec<Url> {
+        uris.iter()
+            .filter_map(|text| self.accept(REDIRECT_URIS, http_url(text)))
+            .collect()
     }
 
     pub(super) fn return_to_origins(&mut self, origins: &[String]) -> Vec<Origin> {
@@ -587,6 +610,15 @@ fn is_host_name(name: &str) -> bool {
         })
 }
 
+/// A path as the router sees it: without percent-encoding, but for what would change its segments.
+fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8()
+        .ok()
+        .filter(|decoded| decoded.matches('/').count() == path.matches('/').count())
+        .map_or_else(|| path.to_owned(), Cow::into_owned)
+}
+
 const CLIENT_ID: Name = Name::new("client_id", "WORKOS_CLIENT_ID");
 const API_KEY: Name = Name::new("api_key", "WORKOS_API_KEY");
 const COOKIE_PASSWORD: Name = Name::new("cookie_password", "WORKOS_COOKIE_PASSWORD");
@@ -609,7 +641,10 @@ const LEEWAY: Name = Name::only_in_code("leeway");
 const SIGN_IN_PATH: Name = Name::only_in_code("sign_in_path");
 const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
+const LOGIN_PAGE: Name = Name::only_in_code("login_page");
 const RETURN_TO_ORIGINS: Name = Name::only_in_code("return_to_origins");
+const REDIRECT_URIS: Name = Name::only_in_code("redirect_uri_for");
+const CLAIM_TOKEN: Name = Name::new("claim_token", "WORKOS_CLAIM_TOKEN");
 
 const DEFAULT_API_HOSTNAME: &str = "api.workos.com";
 const DEFAULT_COOKIE_NAME: &str = "wos-session";
@@ -626,6 +661,7 @@ const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const CREATE_PASSWORD: &str = "create one with `openssl rand -base64 32`";
 
 /// What stands in examples, in lower case and without punctuation.
+const SELECT_ORGANIZATION: &str = "/authkit/select-organization";
 const PLACEHOLDERS: [&str; 7] = [
     "yoursecret",
     "yourpassword",

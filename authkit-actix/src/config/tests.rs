@@ -142,7 +142,7 @@ fn code_wins_over_the_environment() {
 }
 
 #[test]
-fn white_space_around_a_value_is_dropped_but_for_passwords() {
+fn white_space_around_a_value_is_dropped() {
     let config = accepted(&[
         ("WORKOS_CLIENT_ID", " client_01\n"),
         ("WORKOS_API_KEY", "sk_test_marked_secret\n"),
@@ -153,7 +153,10 @@ fn white_space_around_a_value_is_dropped_but_for_passwords() {
     ]);
     assert_eq!(config.client_id, "client_01");
     assert_eq!(config.api_key.expose_secret(), API_KEY);
-    assert!(config.cookie_passwords[0].expose_secret().ends_with('\n'));
+    assert_eq!(
+        config.cookie_passwords[0].expose_secret(),
+        "correct-horse-battery-staple-0123456789"
+    );
 }
 
 #[test]

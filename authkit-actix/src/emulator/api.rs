@@ -184,7 +184,7 @@ async fn server_call(
         .await
 }
 
-fn is_server(settings: &Settings, http: &HttpRequest) -> bool {
+pub(super) fn is_server(settings: &Settings, http: &HttpRequest) -> bool {
     let given = http
         .headers()
         .get(AUTHORIZATION)
@@ -195,7 +195,7 @@ fn is_server(settings: &Settings, http: &HttpRequest) -> bool {
         .into()
 }
 
-fn unauthorized() -> HttpResponse {
+pub(super) fn unauthorized() -> HttpResponse {
     HttpResponse::Unauthorized().json(json!({"message": "Unauthorized"}))
 }
 

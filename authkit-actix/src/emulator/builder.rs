@@ -9,7 +9,10 @@ use super::keys::{KeyRing, random_id};
 use super::seeds::Seeds;
 use super::server::Server;
 use super::state::{Settings, State};
-use super::{Emulator, EmulatorError, EmulatorOrganization, EmulatorUser, Running};
+use super::{
+    Emulator, EmulatorApiKey, EmulatorError, EmulatorFlag, EmulatorOrganization, EmulatorUser,
+    Running,
+};
 
 /// What a refresh token is worth when it comes a second time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +31,14 @@ pub struct EmulatorBuilder {
     client_id: String,
     api_key: Option<SecretString>,
     seeds: Seeds,
+    feature_flags: Vec<EmulatorFlag>,
     access_token_lifetime: Duration,
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
     refresh_reuse: RefreshReuse,
     selection_at_exchange: bool,
     allowed_origins: Vec<String>,
     logout_uri: Option<String>,
+    api_keys: Vec<EmulatorApiKey>,
     allowed_in_release: bool,
     quiet: bool,
 }
@@ -45,12 +50,14 @@ impl EmulatorBuilder {
             client_id: "client_emulator".to_owned(),
             api_key: None,
             seeds: Seeds::default(),
+            feature_flags: Vec::new(),
             access_token_lifetime: ACCESS_TOKEN_LIFETIME,
             clock: Box::new(system_clock),
             refresh_reuse: RefreshReuse::default(),
             selection_at_exchange: false,
             allowed_origins: Vec::new(),
             logout_uri: None,
+            api_keys: Vec::new(),
             allowed_in_release: false,
             quiet: false,
         }
@@ -88,6 +95,12 @@ impl EmulatorBuilder {
         self
     }
 
+    /// An API key that a customer holds; there is none by itself.
+    pub fn issue_api_key(mut self, key: EmulatorApiKey) -> Self {
+        self.api_keys.push(key);
+        self
+    }
+
     /// A role and its permissions. Roles that are not named here have none.
     pub fn role<P: Into<String>>(
         mut self,
@@ -96,6 +109,12 @@ impl EmulatorBuilder {
     ) -> Self {
         let permissions = permissions.into_iter().map(Into::into).collect();
         self.seeds.roles.push((slug.into(), permissions));
+        self
+    }
+
+    /// A feature flag with targets. Defaults to none.
+    pub fn feature_flag(mut self, flag: EmulatorFlag) -> Self {
+        self.feature_flags.push(flag);
         self
     }
 
@@ -192,6 +211,10 @@ impl EmulatorBuilder {
         let welcome = welcome(&settings.api_url, &seeds);
         let lifetime = seconds(self.access_token_lifetime);
         let state = Arc::new(State::new(settings, keys, seeds, lifetime));
+        for key in self.api_keys {
+            state.store().issue(key, state.now())?;
+        }
+        state.store().feature_flags = self.feature_flags.into();
         let server = Server::start(listener, Arc::clone(&state))?;
 
         tracing::info!(

@@ -40,6 +40,9 @@ pub enum EmulatorError {
         /// The organization named.
         organization_id: String,
     },
+    /// An API key belongs to an organization or user that does not exist.
+    #[error("the API key's owner {0} does not exist")]
+    UnknownKeyOwner(String),
     /// No user has this address.
     #[error("there is no user with the address {0}")]
     UnknownUser(String),

@@ -34,6 +34,10 @@ pub enum Endpoint {
     Logout,
     /// `POST /user_management/sessions/revoke`.
     Revoke,
+    /// `POST /api_keys/validations`.
+    ApiKeyValidation,
+    /// `GET /sdk/feature-flags`.
+    FeatureFlags,
     /// Everything else: pages' forms, users, organizations, memberships, unknown paths.
     Other,
 }

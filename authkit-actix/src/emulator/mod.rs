@@ -40,6 +40,7 @@
 //! ```
 
 mod api;
+mod api_keys;
 mod authenticate;
 mod authorize;
 mod authorize_request;
@@ -47,6 +48,7 @@ mod browser;
 mod builder;
 mod error;
 mod faults;
+mod feature_flags;
 mod keys;
 mod pages;
 mod seeds;
@@ -65,9 +67,11 @@ use keys::Signer;
 use server::Server;
 use state::{Account, Code, SignIn, State};
 
+pub use api_keys::EmulatorApiKey;
 pub use builder::{EmulatorBuilder, RefreshReuse};
 pub use error::EmulatorError;
 pub use faults::{Endpoint, Fault, FaultPlan, Strike};
+pub use feature_flags::EmulatorFlag;
 pub use seeds::{EmulatorOrganization, EmulatorUser, StepUp};
 pub use session::{EmulatorSession, NewSession};
 
@@ -213,6 +217,21 @@ impl Emulator {
     pub fn end_session(&self, session_id: &str) -> bool {
         let state = self.state();
         state.store().end_session(session_id, state.now())
+    }
+
+    /// Issues an API key to a customer; one of the same text is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When its owner is unknown.
+    pub fn issue_api_key(&self, key: EmulatorApiKey) -> Result<(), EmulatorError> {
+        let state = self.state();
+        state.store().issue(key, state.now())
+    }
+
+    /// Revokes a customer's API key, by its text. `false` when there is none.
+    pub fn revoke_api_key(&self, value: &str) -> bool {
+        self.state().store().revoke_key(value)
     }
 
     /// Changes a user from now on: the next answer and the next token show it.

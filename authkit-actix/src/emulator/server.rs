@@ -8,7 +8,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 use super::state::State;
-use super::{EmulatorError, api, authenticate, authorize};
+use super::{EmulatorError, api, api_keys, authenticate, authorize, feature_flags};
 
 /// A running server; dropping it stops the server and frees the port.
 pub(super) struct Server {
@@ -100,6 +100,7 @@ fn routes(config: &mut ServiceConfig) {
             "/user_management/sessions/revoke",
             web::post().to(api::revoke),
         )
+        .route("/api_keys/validations", web::post().to(api_keys::validate))
         .route("/organizations/{id}", web::get().to(api::organization))
         .route("/user_management/users/{id}", web::get().to(api::user))
         .route(
@@ -109,6 +110,10 @@ fn routes(config: &mut ServiceConfig) {
         .route(
             "/user_management/organization_memberships",
             web::get().to(api::memberships),
+        )
+        .route(
+            "/sdk/feature-flags",
+            web::get().to(feature_flags::feature_flags),
         )
         .default_service(web::to(api::unknown));
 }

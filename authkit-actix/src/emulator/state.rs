@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::RefreshReuse;
+use super::api_keys::IssuedKey;
 use super::faults::FaultBoard;
+use super::feature_flags::FlagBoard;
 use super::keys::{KeyRing, Signer, random_id};
 use super::seeds::{EmulatorUser, Impersonator, Seeds};
 
@@ -36,6 +38,7 @@ pub(super) struct Settings {
 pub(super) struct Store {
     pub(super) seeds: Seeds,
     pub(super) accounts: Vec<Account>,
+    pub(super) feature_flags: FlagBoard,
     pub(super) access_token_lifetime: i64,
     pub(super) started_at: i64,
     /// Signed-in browsers by the emulator's own cookie.
@@ -45,6 +48,8 @@ pub(super) struct Store {
     pub(super) pending: HashMap<String, Code>,
     pub(super) sessions: HashMap<String, Session>,
     pub(super) refresh_tokens: HashMap<String, RefreshToken>,
+    /// The API keys of customers.
+    pub(super) api_keys: Vec<IssuedKey>,
     /// Where the last code went, for sign-outs without a `return_to`.
     pub(super) last_redirect_uri: Option<Url>,
 }
@@ -124,6 +129,7 @@ impl State {
             store: Mutex::new(Store {
                 seeds,
                 accounts,
+                feature_flags: FlagBoard::default(),
                 access_token_lifetime: lifetime,
                 started_at: now,
                 browsers: HashMap::new(),
@@ -131,6 +137,7 @@ impl State {
                 pending: HashMap::new(),
                 sessions: HashMap::new(),
                 refresh_tokens: HashMap::new(),
+                api_keys: Vec::new(),
                 last_redirect_uri: None,
             }),
         }
@@ -198,6 +205,11 @@ impl State {
             if let Some(organization) = store.seeds.organization(organization_id) {
                 entitlements.extend(organization.entitlements.iter().cloned());
                 feature_flags.extend(organization.feature_flags.iter().cloned());
+            }
+        }
+        for slug in store.feature_flags.slugs_for(&session.sign_in) {
+            if !feature_flags.contains(&slug) {
+                feature_flags.push(slug);
             }
         }
         if !entitlements.is_empty() || session.sign_in.organization_id.is_some() {

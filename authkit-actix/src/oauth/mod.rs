@@ -3,5 +3,7 @@
 mod return_to;
 mod state;
 
-pub(crate) use self::state::{SealedState, SignInOptions, SignInState, verifier_cookie_name};
+pub(crate) use self::state::{
+    SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
+};
 pub use self::{return_to::ReturnTo, state::Screen};

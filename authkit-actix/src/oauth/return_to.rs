@@ -57,6 +57,10 @@ impl ReturnTo {
         Self("/".to_owned())
     }
 
+    pub(crate) fn is_root(&self) -> bool {
+        self.0 == "/"
+    }
+
     /// The path with its query, percent-encoded.
     pub fn as_str(&self) -> &str {
         &self.0

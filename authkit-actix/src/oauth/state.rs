@@ -1,5 +1,8 @@
+use std::fmt;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::ReturnTo;
 use crate::{
@@ -15,6 +18,8 @@ pub(crate) struct SignInState {
     pub(crate) return_to: ReturnTo,
     /// What the user asked for besides, to be asked again when the sign-in has to restart.
     pub(crate) options: SignInOptions,
+    /// Where AuthKit was told to send the browser back to, if not to the configured address.
+    pub(crate) redirect_uri: Option<Url>,
     /// Unix seconds.
     pub(crate) issued_at: i64,
     /// The sign-in started again because its first state was too old; it does so once.
@@ -22,7 +27,7 @@ pub(crate) struct SignInState {
 }
 
 /// What a sign-in asks AuthKit for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignInOptions {
     #[serde(default, skip_serializing_if = "is_sign_in")]
     pub(crate) screen: Screen,
@@ -32,9 +37,70 @@ pub(crate) struct SignInOptions {
     pub(crate) login_hint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invitation_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) domain_hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prompt: Option<String>,
     /// Seconds; somebody who proved their identity longer ago does so again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<u32>,
+    #[serde(default, skip_serializing_if = "Selector::is_authkit")]
+    pub(crate) selector: Selector,
+    /// What the application wants to find again after the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) custom: Option<serde_json::Value>,
+}
+
+impl SignInOptions {
+    pub(crate) fn of_screen(screen: Screen) -> Self {
+        Self {
+            screen,
+            ..Self::default()
+        }
+    }
+
+    /// The options as a parameter of the sign-in route; `None` when the route's own path says all.
+    pub(crate) fn seal(&self, sealer: &Sealer) -> Option<String> {
+        if *self == Self::of_screen(self.screen) {
+            return None;
+        }
+        let json = serde_json::to_vec(self).ok()?;
+        sealer.seal(Purpose::SignInOptions, &json).ok()
+    }
+
+    pub(crate) fn open(sealed: &str, sealer: &Sealer) -> Option<Self> {
+        let opened = sealer.open(Purpose::SignInOptions, sealed).ok()?;
+        serde_json::from_slice(&opened.plaintext).ok()
+    }
+}
+
+/// Without the invitation, which is a secret, and what the application wants to keep to itself.
+impl fmt::Debug for SignInOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInOptions")
+            .field("screen", &self.screen)
+            .field("organization_id", &self.organization_id)
+            .field("max_age", &self.max_age)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who authenticates the user; exactly one is named in an authorization URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Selector {
+    /// AuthKit, which offers whatever the environment allows.
+    #[default]
+    AuthKit,
+    /// An SSO connection: `conn_…`.
+    Connection(String),
+    /// A provider such as `GoogleOAuth`, with more scopes than its usual ones.
+    Provider { name: String, scopes: Vec<String> },
+}
+
+impl Selector {
+    fn is_authkit(&self) -> bool {
+        *self == Self::AuthKit
+    }
 }
 
 /// The AuthKit page that a sign-in begins with.
@@ -63,6 +129,8 @@ struct StateDocument {
     return_to: String,
     #[serde(flatten)]
     options: SignInOptions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
     issued_at: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
@@ -74,6 +142,7 @@ impl SignInState {
             code_verifier: self.code_verifier.expose_secret().to_owned(),
             return_to: self.return_to.as_str().to_owned(),
             options: self.options.clone(),
+            redirect_uri: self.redirect_uri.as_ref().map(Url::to_string),
             issued_at: self.issued_at,
             restarted: self.restarted,
         };
@@ -92,6 +161,7 @@ impl SignInState {
             code_verifier: document.code_verifier.into(),
             return_to: ReturnTo::parse_or_root(&document.return_to),
             options: document.options,
+            redirect_uri: document.redirect_uri.and_then(|uri| uri.parse().ok()),
             issued_at: document.issued_at,
             restarted: document.restarted,
         })
@@ -142,6 +212,7 @@ mod tests {
                 max_age: Some(0),
                 ..SignInOptions::default()
             },
+            redirect_uri: None,
             issued_at: 1000,
             restarted: true,
         }

@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     SignInState,
     /// A sign-in that waits for the choice of an organization.
     PendingAuthentication,
+    /// What a link to the sign-in route asks for.
+    SignInOptions,
 }
 
 /// What was inside a sealed value.
@@ -106,15 +108,17 @@ impl Purpose {
             Self::Session => "session",
             Self::SignInState => "sign-in-state",
             Self::PendingAuthentication => "pending-authentication",
+            Self::SignInOptions => "sign-in-options",
         }
     }
 }
 
 /// In the order of their discriminants, which index the keys of a password.
-const PURPOSES: [Purpose; 3] = [
+const PURPOSES: [Purpose; 4] = [
     Purpose::Session,
     Purpose::SignInState,
     Purpose::PendingAuthentication,
+    Purpose::SignInOptions,
 ];
 
 /// A bound on the work that a stranger's value can cause.

@@ -1,6 +1,7 @@
 //! The session of a signed-in user: how its cookie is opened, and how it is kept alive.
 
 mod begin;
+mod hooks;
 mod open;
 mod refresh;
 mod resolve;
@@ -10,10 +11,12 @@ use std::{fmt, sync::Arc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{
-    begin::{CodeExchange, ExchangeError, Exchanges},
+    begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
+    hooks::{Hooks, SessionHook, SessionHooks},
     open::{Sessions, Step, Unsettled},
-    refresh::RefreshSettings,
+    refresh::{RefreshFailure, RefreshSettings},
 };
 use crate::{
     token::AccessTokenClaims,
@@ -78,7 +81,7 @@ pub(crate) enum Outcome {
 }
 
 /// What happens to the session cookie with the response.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum CookieChange {
     Keep,
     Set(Arc<str>),
@@ -123,6 +126,16 @@ impl Resolution {
             },
             cookie,
         }
+    }
+}
+
+impl fmt::Debug for CookieChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Set(_) => "Set",
+            Self::Clear => "Clear",
+        })
     }
 }
 

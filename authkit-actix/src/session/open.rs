@@ -24,7 +24,6 @@ pub(crate) struct Sessions {
     pub(super) sealer: Arc<Sealer>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -52,7 +51,10 @@ pub(crate) struct Unsettled {
 pub(super) enum Need {
     Keys,
     /// With the verified claims of the token that has expired or is about to.
-    Refresh(Box<AccessTokenClaims>),
+    Refresh {
+        claims: Box<AccessTokenClaims>,
+        expired: bool,
+    },
 }
 
 impl Sessions {
@@ -63,15 +65,9 @@ impl Sessions {
         refresh: RefreshSettings,
     ) -> Self {
         Self {
-            refreshes: Refreshes::new(
-                Arc::clone(&sealer),
-                Arc::clone(&tokens),
-                Arc::clone(&clock),
-                refresh,
-            ),
+            refreshes: Refreshes::new(Arc::clone(&sealer), Arc::clone(&tokens), clock, refresh),
             sealer,
             tokens,
-            clock,
         }
     }
 
@@ -109,8 +105,11 @@ impl Sessions {
         for sealed in candidates {
             if let Some((session, _)) = self.unseal(sealed) {
                 let token = session.access_token.expose_secret();
-                if let Ok(Verdict::Valid(claims) | Verdict::Expired(claims)) =
-                    self.tokens.settle(token).await
+                if let Ok(
+                    Verdict::Valid(claims)
+                    | Verdict::Expired(claims)
+                    | Verdict::NotYetValid(claims),
+                ) = self.tokens.settle(token).await
                 {
                     return Some(claims);
                 }
@@ -176,7 +175,10 @@ impl Sessions {
             debug!(session_id = %claims.sid, expired, "the access token is due for a refresh");
             return Step::Waits(Unsettled {
                 opened,
-                needs: Need::Refresh(Box::new(claims)),
+                needs: Need::Refresh {
+                    claims: Box::new(claims),
+                    expired,
+                },
             });
         }
         Step::Done(opened.signed_in(claims))

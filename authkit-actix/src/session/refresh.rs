@@ -1,19 +1,20 @@
 //! One call to WorkOS for each refresh token, however many requests ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::{Instrument as _, debug, error, info_span, warn};
 
-use super::Session;
+use super::{Session, SignedIn, hooks::Hooks};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
+    request_info::RequestInfo,
     seal::{Purpose, Sealer},
     token::{AccessTokenClaims, KeysUnavailable, Tokens, Verdict},
-    workos::{Peer, TransientReason, WorkOs, WorkOsError},
+    workos::{StepUp, TransientReason, WorkOs, WorkOsError},
 };
 
 /// The refreshes under way and those of the last minute.
@@ -28,31 +29,48 @@ pub(crate) struct Refreshes {
 /// What refreshes are made with.
 pub(crate) struct RefreshSettings {
     pub(crate) workos: Arc<WorkOs>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) background: Arc<Background>,
     /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
     /// 30 for tokens that live at most five minutes.
     pub(crate) buffer: Option<Duration>,
 }
 
-pub(super) type Refreshed = Result<Arc<Successor>, RefreshError>;
-
 /// The session that follows on a spent refresh token.
-pub(super) struct Successor {
-    pub(super) session: Arc<Session>,
-    pub(super) sealed: Arc<str>,
+pub(crate) struct Successor {
+    pub(crate) session: Arc<Session>,
+    pub(crate) sealed: Arc<str>,
+    /// The organization that was asked for.
+    organization_id: Option<String>,
     /// Its token was genuine but not valid when it came: clocks are apart.
-    pub(super) untimely: bool,
+    pub(crate) untimely: bool,
+}
+
+/// A refresh that gave no successor, and the organization it was for.
+#[derive(Clone)]
+struct Failed {
+    organization_id: Option<String>,
+    failure: RefreshFailure,
 }
 
 /// Why a session was not refreshed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum RefreshError {
+#[derive(Clone, Debug)]
+pub(crate) enum RefreshFailure {
     /// The session has ended.
     Ended,
     /// The user has to take another step at AuthKit.
-    StepUp,
+    StepUp(StepUp),
     /// Nothing is known; worth another try after so many seconds.
     Unavailable { retry_after: u64 },
+}
+
+type Refreshed = Result<Arc<Successor>, Failed>;
+
+/// The organization that a refresh is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    organization_id: Option<&'a str>,
+    is_switch: bool,
 }
 
 impl Refreshes {
@@ -80,45 +98,113 @@ impl Refreshes {
         let lifetime = claims.exp.saturating_sub(claims.iat);
         let buffer = match self.settings.buffer {
             Some(buffer) => i64::try_from(buffer.as_secs()).unwrap_or(i64::MAX),
-            // A token is left at least half of its life.
-            None if lifetime <= SHORT_LIFE => SHORT_BUFFER.min(lifetime / 2),
+            None if lifetime <= SHORT_LIFE => SHORT_BUFFER,
             None => BUFFER,
         };
+        // A token is left at least half of its life, or every request would refresh it.
+        let buffer = buffer.min(lifetime / 2);
         buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
     }
 
     /// Spends the session's refresh token, or joins whoever does or did so within the last minute.
+    ///
+    /// A switch waits for a refresh under way and goes on from its successor; a renewal takes what
+    /// a switch brought, so that the organization which was asked for wins.
     pub(super) async fn refresh(
         &self,
         session: &Arc<Session>,
-        claims: &AccessTokenClaims,
-        peer: Peer,
-    ) -> Refreshed {
-        let key = FlightKey::of(session.refresh_token.expose_secret());
-        let flight = || {
-            let refresh = Refresh {
-                previous: Arc::clone(session),
-                organization_id: claims.org_id.clone(),
-                peer,
-                workos: Arc::clone(&self.settings.workos),
-                sealer: Arc::clone(&self.sealer),
-                tokens: Arc::clone(&self.tokens),
-            };
-            let span = info_span!("authkit.session.refresh", session_id = %claims.sid);
-            async move {
-                match time::timeout(DEADLINE, refresh.fly()).await {
-                    Ok(landing) => landing,
-                    Err(_) => unavailable(TransientReason::Timeout, None),
+        target: Target<'_>,
+        request: RequestInfo,
+    ) -> Result<Arc<Successor>, RefreshFailure> {
+        let mut session = Arc::clone(session);
+        for _ in 0..MOST_ROUNDS {
+            let key = FlightKey::of(session.refresh_token.expose_secret());
+            let flight = || self.flight(&session, target, request.clone());
+            match self.flights.join_or_start(key, flight).await {
+                Some(Ok(successor)) => {
+                    let next = FlightKey::of(successor.session.refresh_token.expose_secret());
+                    let is_meant =
+                        !target.is_switch || successor.organization_id == target.organization_id();
+                    // A straggler follows the refreshes since, lest an older session replace a newer.
+                    if is_meant && !self.flights.knows(next) {
+                        return Ok(successor);
+                    }
+                    session = Arc::clone(&successor.session);
+                }
+                Some(Err(failed)) => {
+                    if failed.organization_id == target.organization_id() {
+                        return Err(failed.failure);
+                    }
+                }
+                None => break,
+            }
+        }
+        Err(RefreshFailure::Unavailable {
+            retry_after: RETRY_AFTER,
+        })
+    }
+
+    fn flight(
+        &self,
+        session: &Arc<Session>,
+        target: Target<'_>,
+        request: RequestInfo,
+    ) -> impl Future<Output = Landing<Refreshed>> + Send + 'static {
+        let refresh = Refresh {
+            previous: Arc::clone(session),
+            organization_id: target.organization_id(),
+            request: request.clone(),
+            workos: Arc::clone(&self.settings.workos),
+            sealer: Arc::clone(&self.sealer),
+            tokens: Arc::clone(&self.tokens),
+            hooks: Arc::clone(&self.settings.hooks),
+        };
+        let hooks = Arc::clone(&self.settings.hooks);
+        let is_switch = target.is_switch;
+        let organization_id = target.organization_id();
+        async move {
+            match refresh.fly().await {
+                Ok(successor) => Landing::Keep(Ok(successor)),
+                Err(failure) => {
+                    hooks.refresh_failed(&failure, request);
+                    // A refused switch says nothing about the session as it is.
+                    let is_final =
+                        !is_switch && !matches!(failure, RefreshFailure::Unavailable { .. });
+                    let failed = Err(Failed {
+                        organization_id,
+                        failure,
+                    });
+                    if is_final {
+                        Landing::Keep(failed)
+                    } else {
+                        Landing::Forget(failed)
+                    }
                 }
             }
-            .instrument(span)
-        };
-        self.flights
-            .join_or_start(key, flight)
-            .await
-            .unwrap_or(Err(RefreshError::Unavailable {
-                retry_after: RETRY_AFTER,
-            }))
+        }
+        .instrument(info_span!("authkit.session.refresh", user_id = %session.user.id))
+    }
+}
+
+impl<'a> Target<'a> {
+    /// The session as it is, in its organization; whatever successor there is will do.
+    pub(crate) fn renewal(claims: &'a AccessTokenClaims) -> Self {
+        Self {
+            organization_id: claims.org_id.as_deref(),
+            is_switch: false,
+        }
+    }
+
+    /// That organization and no other.
+    pub(crate) fn switch(organization_id: &'a str) -> Self {
+        Self {
+            organization_id: Some(organization_id),
+            is_switch: true,
+        }
+    }
+
+    fn organization_id(&self) -> Option<String> {
+        self.organization_id.map(str::to_owned)
     }
 }
 
@@ -126,37 +212,38 @@ impl Refreshes {
 struct Refresh {
     previous: Arc<Session>,
     organization_id: Option<String>,
-    peer: Peer,
+    request: RequestInfo,
     workos: Arc<WorkOs>,
     sealer: Arc<Sealer>,
     tokens: Arc<Tokens>,
+    hooks: Arc<Hooks>,
 }
 
 impl Refresh {
-    async fn fly(self) -> Landing<Refreshed> {
-        let answer = self
-            .workos
-            .refresh(
-                &self.previous.refresh_token,
-                self.organization_id.as_deref(),
-                self.peer,
-            )
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(failure) => return refused(failure),
-        };
+    async fn fly(self) -> Result<Arc<Successor>, RefreshFailure> {
+        let deadline = Instant::now() + DEADLINE;
+        let answer = self.workos.refresh(
+            &self.previous.refresh_token,
+            self.organization_id.as_deref(),
+            &self.request,
+        );
+        let answer = time::timeout_at(deadline, answer)
+            .await
+            .map_err(|_| unavailable(TransientReason::Timeout, None))?
+            .map_err(refused)?;
         if answer.user.id != self.previous.user.id {
             error!("WorkOS answered a refresh with another user's session");
-            return unavailable(TransientReason::Unverifiable, None);
+            return Err(unavailable(TransientReason::Unverifiable, None));
         }
         let session = Session::from_authentication(answer, Some(&self.previous));
-        let untimely = match self
-            .tokens
-            .settle(session.access_token.expose_secret())
-            .await
-        {
-            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => false,
+        let token = session.access_token.expose_secret();
+        let mut verified = None;
+        let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
+        let untimely = match verdict.unwrap_or(Err(KeysUnavailable { retry_after: 1 })) {
+            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+                verified = Some(claims);
+                false
+            }
             // Dropping WorkOS's answer would lose the session; it is verified when it is opened.
             Err(KeysUnavailable { .. }) => false,
             Ok(Verdict::Expired(_) | Verdict::NotYetValid(_)) => {
@@ -167,33 +254,42 @@ impl Refresh {
             }
             Ok(Verdict::Valid(_) | Verdict::Forged(_)) => {
                 error!("WorkOS answered a refresh with a token that does not verify");
-                return unavailable(TransientReason::Unverifiable, None);
+                return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };
         let Ok(sealed) = self.sealer.seal(Purpose::Session, &session.to_json()) else {
-            return unavailable(TransientReason::Unreadable, None);
+            return Err(unavailable(TransientReason::Unreadable, None));
         };
         debug!("the session was refreshed");
-        Landing::Keep(Ok(Arc::new(Successor {
-            session: Arc::new(session),
+        let session = Arc::new(session);
+        if let Some(claims) = verified {
+            let signed_in = SignedIn {
+                session: Arc::clone(&session),
+                claims,
+            };
+            self.hooks.refreshed(&Arc::new(signed_in), self.request);
+        }
+        Ok(Arc::new(Successor {
+            session,
             sealed: sealed.into(),
+            organization_id: self.organization_id,
             untimely,
-        })))
+        }))
     }
 }
 
-fn refused(failure: WorkOsError) -> Landing<Refreshed> {
+fn refused(failure: WorkOsError) -> RefreshFailure {
     match failure {
         WorkOsError::Terminal { code } => {
             debug!(code, "the session has ended");
-            Landing::Keep(Err(RefreshError::Ended))
+            RefreshFailure::Ended
         }
         WorkOsError::StepUp(step_up) => {
             debug!(
                 code = step_up.code,
                 "the session needs another step at AuthKit"
             );
-            Landing::Keep(Err(RefreshError::StepUp))
+            RefreshFailure::StepUp(step_up)
         }
         WorkOsError::Transient {
             reason,
@@ -201,18 +297,18 @@ fn refused(failure: WorkOsError) -> Landing<Refreshed> {
         } => unavailable(reason, retry_after),
         failure @ WorkOsError::OurFault { .. } => {
             error!(%failure, "check the API key and the client id; sessions are kept, but none can be refreshed");
-            Landing::Forget(Err(RefreshError::Unavailable {
+            RefreshFailure::Unavailable {
                 retry_after: RETRY_AFTER,
-            }))
+            }
         }
     }
 }
 
-fn unavailable(reason: TransientReason, retry_after: Option<Duration>) -> Landing<Refreshed> {
+fn unavailable(reason: TransientReason, retry_after: Option<Duration>) -> RefreshFailure {
     warn!(%reason, "a session could not be refreshed");
-    Landing::Forget(Err(RefreshError::Unavailable {
+    RefreshFailure::Unavailable {
         retry_after: retry_after.map_or(RETRY_AFTER, |wait| wait.as_secs().max(1)),
-    }))
+    }
 }
 
 /// Seconds for which requests with the old cookie get the successor without a call.
@@ -221,5 +317,7 @@ const BUFFER: i64 = 60;
 const SHORT_BUFFER: i64 = 30;
 const SHORT_LIFE: i64 = 300;
 const RETRY_AFTER: u64 = 5;
+/// Refreshes and switches of one session that meet.
+const MOST_ROUNDS: usize = 8;
 /// The key fetch for the new token included.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,18 +1,25 @@
 //! The part of opening a session that waits for WorkOS.
 
+use std::{sync::Arc, time::Duration};
+
 use secrecy::ExposeSecret as _;
+use tokio::time::{self, Instant};
 use tracing::warn;
 
 use super::{
-    CookieChange, Outcome, Resolution, Sessions,
+    CookieChange, Outcome, Resolution, Sessions, SignedIn,
     open::{Need, Opened, Step, Unsettled},
-    refresh::RefreshError,
+    refresh::{RefreshFailure, Successor, Target},
 };
-use crate::{token::AccessTokenClaims, workos::Peer};
+use crate::{
+    request_info::RequestInfo,
+    token::{AccessTokenClaims, KeysUnavailable, Verdict},
+};
 
 impl Sessions {
-    /// Settles a session that could not be judged at once.
-    pub(crate) async fn resolve(&self, unsettled: Unsettled, peer: Peer) -> Resolution {
+    /// Settles a session that could not be judged at once, within five seconds.
+    pub(crate) async fn resolve(&self, unsettled: Unsettled, request: RequestInfo) -> Resolution {
+        let deadline = Instant::now() + DEADLINE;
         let mut step = Step::Waits(unsettled);
         // A straggler's cookie may be several refreshes old: it is led from successor to successor.
         for _ in 0..MOST_STEPS {
@@ -23,13 +30,26 @@ impl Sessions {
                     needs: Need::Keys,
                 }) => {
                     let token = opened.session.access_token.expose_secret();
-                    let verdict = self.tokens.settle(token).await;
-                    self.judge(opened, verdict)
+                    let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
+                    self.judge(opened, verdict.unwrap_or(TOO_LATE))
                 }
                 Step::Waits(Unsettled {
                     opened,
-                    needs: Need::Refresh(claims),
-                }) => self.renew(opened, *claims, peer.clone()).await,
+                    needs: Need::Refresh { claims, expired },
+                }) => {
+                    let target = Target::renewal(&claims);
+                    let refresh = self
+                        .refreshes
+                        .refresh(&opened.session, target, request.clone());
+                    let refreshed = time::timeout_at(deadline, refresh).await;
+                    let refreshed = refreshed.unwrap_or(Err(RefreshFailure::Unavailable {
+                        retry_after: RETRY_AFTER,
+                    }));
+                    match refreshed {
+                        Ok(successor) => self.succeed(&successor),
+                        Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
+                    }
+                }
             };
         }
         match step {
@@ -41,34 +61,58 @@ impl Sessions {
         }
     }
 
-    async fn renew(&self, opened: Opened, claims: AccessTokenClaims, peer: Peer) -> Step {
-        let refreshed = self.refreshes.refresh(&opened.session, &claims, peer).await;
-        let still_valid = claims.exp > self.clock.unix_seconds();
-        Step::Done(match refreshed {
-            Ok(successor) => {
-                let cookie = CookieChange::Set(successor.sealed.clone());
-                if successor.untimely {
-                    cannot_tell(RETRY_AFTER, cookie)
-                } else {
-                    return self.check(Opened {
-                        session: successor.session.clone(),
-                        cookie,
-                        is_successor: true,
-                    });
-                }
-            }
-            Err(RefreshError::Ended) => Resolution::signed_out(CookieChange::Clear),
-            Err(RefreshError::StepUp) => Resolution {
-                outcome: Outcome::SignedOut {
-                    organization_id: claims.org_id,
-                },
-                cookie: CookieChange::Clear,
-            },
-            Err(RefreshError::Unavailable { .. }) if still_valid => opened.signed_in(claims),
-            Err(RefreshError::Unavailable { retry_after }) => {
-                cannot_tell(retry_after, opened.cookie)
-            }
+    /// Refreshes a session since a handler asks for it, into another organization if one is named.
+    pub(crate) async fn refresh(
+        &self,
+        signed_in: &SignedIn,
+        organization_id: Option<&str>,
+        request: RequestInfo,
+    ) -> Result<Resolution, RefreshFailure> {
+        let target = match organization_id {
+            Some(organization_id) => Target::switch(organization_id),
+            None => Target::renewal(&signed_in.claims),
+        };
+        let successor = self
+            .refreshes
+            .refresh(&signed_in.session, target, request.clone())
+            .await?;
+        Ok(match self.succeed(&successor) {
+            Step::Done(resolution) => resolution,
+            Step::Waits(unsettled) => self.resolve(unsettled, request).await,
         })
+    }
+
+    /// The step that follows when a refresh has given a successor.
+    fn succeed(&self, successor: &Successor) -> Step {
+        let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
+        if successor.untimely {
+            return Step::Done(cannot_tell(RETRY_AFTER, cookie));
+        }
+        self.check(Opened {
+            session: Arc::clone(&successor.session),
+            cookie,
+            is_successor: true,
+        })
+    }
+}
+
+/// What is left of a session that could not be refreshed.
+fn unrefreshed(
+    opened: Opened,
+    claims: AccessTokenClaims,
+    expired: bool,
+    failure: RefreshFailure,
+) -> Resolution {
+    match failure {
+        RefreshFailure::Ended => Resolution::signed_out(CookieChange::Clear),
+        RefreshFailure::StepUp(_) => Resolution {
+            outcome: Outcome::SignedOut {
+                organization_id: claims.org_id,
+            },
+            cookie: CookieChange::Clear,
+        },
+        RefreshFailure::Unavailable { .. } if !expired => opened.signed_in(claims),
+        RefreshFailure::Unavailable { retry_after } => cannot_tell(retry_after, opened.cookie),
     }
 }
 
@@ -79,5 +123,8 @@ fn cannot_tell(retry_after: u64, cookie: CookieChange) -> Resolution {
     }
 }
 
+/// For keys and refreshes together, however many it takes.
+const DEADLINE: Duration = Duration::from_secs(5);
+const TOO_LATE: Result<Verdict, KeysUnavailable> = Err(KeysUnavailable { retry_after: 1 });
 const MOST_STEPS: usize = 8;
 const RETRY_AFTER: u64 = 5;

@@ -3,33 +3,38 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        Method, StatusCode,
+        Method,
         header::{COOKIE, LOCATION, REFERER, SET_COOKIE},
     },
 };
-use tracing::error;
+use tracing::{error, warn};
+use url::Url;
 
 use super::{
     cache_control::CachePolicy,
     negotiate::header,
     rejection,
+    request_session::RequestSession,
     set_cookie::{self, cookie_pairs},
 };
 use crate::{
     authkit::AuthKit,
     config::VERIFIER_COOKIE_PREFIX,
-    oauth::{ReturnTo, Screen, SealedState, SignInOptions, SignInState, verifier_cookie_name},
-    workos::{AuthorizationRequest, code_challenge, code_verifier},
+    oauth::{
+        ReturnTo, Screen, SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
+    },
+    request_info::RequestInfo,
+    workos::{self, AuthorizationRequest, code_challenge, code_verifier},
 };
 
 /// A sign-in that is about to start.
-pub(super) struct SignIn {
+pub(super) struct SignInStart {
     pub(super) return_to: ReturnTo,
     pub(super) options: SignInOptions,
     pub(super) restarted: bool,
 }
 
-impl SignIn {
+impl SignInStart {
     /// A sign-in that comes back to the page which was asked for, or which a form was sent from.
     pub(super) fn for_request(
         authkit: &AuthKit,
@@ -53,9 +58,44 @@ impl SignIn {
 
     /// The response that sends the browser to AuthKit: `302`, after a form `303`.
     ///
-    /// The verifier cookie that it sets binds the sign-in to this browser, RFC 9700 section 4.7.
+    /// In an environment that nobody has claimed, AuthKit wants a nonce, which takes a call: there
+    /// the way leads through the application's own sign-in route.
     pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        if authkit.inner.config.claim_token.is_none() {
+            return self.at_authkit(authkit, request, None);
+        }
+        let return_to = Some(self.return_to.as_str());
+        redirect(request, &authkit.sign_in_address(&self.options, return_to))
+    }
+
+    /// The same for routes that may take their time.
+    pub(super) async fn response_with_nonce(
+        self,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+    ) -> HttpResponse {
+        let nonce = match &authkit.inner.config.claim_token {
+            Some(claim_token) => {
+                let nonce = authkit.inner.workos.claim_nonce(claim_token).await;
+                nonce.unwrap_or_else(|failure| {
+                    warn!(%failure, "no claim nonce; the sign-in goes on without one");
+                    None
+                })
+            }
+            None => None,
+        };
+        self.at_authkit(authkit, request, nonce)
+    }
+
+    /// The verifier cookie that this sets binds the sign-in to this browser, RFC 9700 section 4.7.
+    fn at_authkit(
+        self,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+        claim_nonce: Option<String>,
+    ) -> HttpResponse {
         let inner = &authkit.inner;
+        let redirect_uri = authkit.redirect_uri(request);
         let now = inner.clock.unix_seconds();
         let Ok(code_verifier) = code_verifier() else {
             error!("the operating system gave no random bytes: nobody can sign in");
@@ -66,6 +106,7 @@ impl SignIn {
             code_verifier,
             return_to: self.return_to,
             options: self.options,
+            redirect_uri: (redirect_uri != inner.config.redirect_uri).then(|| redirect_uri.clone()),
             issued_at: now,
             restarted: self.restarted,
         };
@@ -79,14 +120,24 @@ impl SignIn {
         let url = sealed.as_ref().ok().and_then(|sealed| {
             let options = &state.options;
             let url = inner.workos.authorization_url(AuthorizationRequest {
-                redirect_uri: inner.config.redirect_uri.as_str(),
+                redirect_uri: redirect_uri.as_str(),
                 state: sealed.as_str(),
                 code_challenge,
                 sign_up: options.screen == Screen::SignUp,
                 organization_id: options.organization_id.as_deref(),
                 login_hint: options.login_hint.as_deref(),
+                domain_hint: options.domain_hint.as_deref(),
                 invitation_token: options.invitation_token.as_deref(),
+                prompt: options.prompt.as_deref(),
                 max_age: options.max_age,
+                selector: match &options.selector {
+                    Selector::AuthKit => workos::Selector::AuthKit,
+                    Selector::Connection(id) => workos::Selector::Connection(id),
+                    Selector::Provider { name, scopes } => {
+                        workos::Selector::Provider { name, scopes }
+                    }
+                },
+                claim_nonce,
             });
             url.ok()
         });
@@ -94,29 +145,57 @@ impl SignIn {
             error!("a sign-in could not be started");
             return rejection::unavailable(request, RETRY_AFTER);
         };
-        let status = if request.method() == Method::GET {
-            StatusCode::FOUND
-        } else {
-            StatusCode::SEE_OTHER
-        };
-        let mut response = HttpResponse::build(status);
-        response.insert_header((LOCATION, url));
+        let mut response = redirect(request, &url);
         let cookie = &inner.config.cookie;
-        for name in superseded(authkit, request, &sealed) {
-            response.append_header((SET_COOKIE, set_cookie::verifier_removal(cookie, &name)));
+        let removals = superseded(authkit, request, &sealed);
+        let removals = removals
+            .iter()
+            .map(|name| set_cookie::verifier_removal(cookie, name));
+        let name = verifier_cookie_name(sealed.as_str());
+        let ours = set_cookie::verifier_cookie(cookie, &name, sealed.as_str());
+        for header in removals.chain([ours]) {
+            if let Ok(header) = header.parse() {
+                response.headers_mut().append(SET_COOKIE, header);
+            }
         }
-        response.append_header((
-            SET_COOKIE,
-            set_cookie::verifier_cookie(
-                cookie,
-                &verifier_cookie_name(sealed.as_str()),
-                sealed.as_str(),
-            ),
-        ));
-        let mut response = response.finish();
-        CachePolicy::private(request.headers()).apply(response.headers_mut());
         response
     }
+}
+
+impl AuthKit {
+    /// Where AuthKit shall send this browser back to: the application's choice, if the configuration
+    /// lists it.
+    fn redirect_uri(&self, request: &HttpRequest) -> Url {
+        let config = &self.inner.config;
+        let Some(resolver) = &self.inner.redirect_uri_for else {
+            return config.redirect_uri.clone();
+        };
+        let info = RequestSession::of(request)
+            .map_or_else(RequestInfo::default, |session| session.request_info());
+        let Some(chosen) = resolver(&info) else {
+            return config.redirect_uri.clone();
+        };
+        let listed = config
+            .redirect_uris
+            .iter()
+            .find(|uri| uri.as_str() == chosen);
+        listed.cloned().unwrap_or_else(|| {
+            warn!("a redirect URI that is not on the list was not used");
+            config.redirect_uri.clone()
+        })
+    }
+}
+
+/// `302`, after a form `303`.
+pub(super) fn redirect(request: &HttpRequest, address: &str) -> HttpResponse {
+    let mut response = if request.method() == Method::GET {
+        HttpResponse::Found()
+    } else {
+        HttpResponse::SeeOther()
+    };
+    let mut response = response.insert_header((LOCATION, address)).finish();
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
+    response
 }
 
 /// The path of an address on the application's own origin.

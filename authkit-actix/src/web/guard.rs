@@ -2,18 +2,19 @@
 
 use std::{future::ready, marker::PhantomData};
 
-use actix_web::{Error, FromRequest, HttpRequest, dev::Payload};
+use actix_web::{Error, FromRequest, HttpRequest, dev::Payload, http::header::AUTHORIZATION};
 use futures::{
     FutureExt as _,
     future::{Either, LocalBoxFuture, Map},
 };
 
 use super::{
-    rejection::{Rejection, missing_middleware},
+    credentials::{Authorization, admit},
+    rejection::{Rejection, as_error, missing_middleware},
     request_session::RequestSession,
 };
 use crate::{
-    access::{Decision, Rule},
+    access::{Credential, Decision, Rule},
     session::{Outcome, Resolution},
 };
 
@@ -42,11 +43,22 @@ impl<G: Guard, T: FromRequest + 'static> FromRequest for Guarded<G, T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let Some(session) = RequestSession::of(request) else {
-            let error = missing_middleware(request, "#[ensure_signed_in]");
+            let error = missing_middleware(request, "#[ensure_signed_in] or #[require_api_key]");
             return Either::Right(Box::pin(ready(Err(error))));
         };
+        let rule = &G::RULE;
+        let has_authorization = request.headers().contains_key(AUTHORIZATION);
+        if !rule.accepts(Credential::Session) || rule.reads_authorization() && has_authorization {
+            let authorization = Authorization::of(request.headers());
+            let request = request.clone();
+            let mut payload = payload.take();
+            return Either::Right(Box::pin(async move {
+                admit(rule, &session, &request, authorization).await?;
+                guarded(T::from_request(&request, &mut payload).await)
+            }));
+        }
         if let Some(resolution) = session.resolution_now() {
-            return match refusal(&G::RULE, &session, request, resolution) {
+            return match refusal(rule, &session, request, resolution) {
                 Some(error) => Either::Right(Box::pin(ready(Err(error)))),
                 None => Either::Left(T::from_request(request, payload).map(guarded)),
             };
@@ -55,7 +67,7 @@ impl<G: Guard, T: FromRequest + 'static> FromRequest for Guarded<G, T> {
         let mut payload = payload.take();
         Either::Right(Box::pin(async move {
             let resolution = session.resolution().await;
-            match refusal(&G::RULE, &session, &request, resolution) {
+            match refusal(rule, &session, &request, resolution) {
                 Some(error) => Err(error),
                 None => guarded(T::from_request(&request, &mut payload).await),
             }
@@ -70,7 +82,7 @@ fn guarded<G, T, E: Into<Error>>(parameters: Result<T, E>) -> Extracted<G, T> {
     }
 }
 
-/// Why a request may not pass, if it may not.
+/// Why a request may not pass by its session, if it may not.
 fn refusal(
     rule: &Rule,
     session: &RequestSession,
@@ -83,7 +95,10 @@ fn refusal(
             match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
                 Decision::Pass => return None,
                 Decision::Forbidden => Rejection::Forbidden,
-                Decision::Stale { max_age } => Rejection::Stale { max_age },
+                Decision::Stale { max_age } => Rejection::Stale {
+                    max_age,
+                    organization_id: signed_in.claims.org_id.clone(),
+                },
                 Decision::StaleForGood => Rejection::StaleForGood {
                     max_age: rule.max_age,
                 },
@@ -95,5 +110,10 @@ fn refusal(
         },
         Outcome::CannotTell { retry_after } => Rejection::CannotTell { retry_after },
     };
-    Some(rejection.error(authkit, request))
+    let scheme = if rule.reads_authorization() {
+        "Bearer"
+    } else {
+        "AuthKit"
+    };
+    Some(as_error(rejection.response_by(scheme, authkit, request)))
 }

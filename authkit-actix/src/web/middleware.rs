@@ -16,7 +16,7 @@ use futures::future::LocalBoxFuture;
 use super::{
     negotiate::is_cors_preflight,
     path_pattern::{PathPatterns, is_ambiguous},
-    rejection::{self, Rejection},
+    rejection::Rejection,
     request_session::{Effects, RequestSession},
 };
 use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
@@ -73,7 +73,8 @@ impl AuthKit {
 impl AuthKitMiddleware {
     /// Protects every route, but for the paths that are named.
     ///
-    /// The library's own routes stay reachable. Make it outside the closure of `HttpServer::new`, so
+    /// The library's own routes stay reachable, and CORS preflights pass to the layer that answers
+    /// them: give handlers a method, so that no preflight runs them. Make it outside the closure of `HttpServer::new`, so
     /// that a bad pattern stops the start.
     ///
     /// ```
@@ -195,9 +196,10 @@ where
         let service = Rc::clone(&self.service);
         let protection = self.middleware.protection.clone();
         Box::pin(async move {
+            let preflight = protection.is_some() && is_cors_preflight(request.request());
             let rejection = match protection {
-                Some(protection) => protection.rejection(&session, &request).await,
-                None => None,
+                Some(protection) if !preflight => protection.rejection(&session, &request).await,
+                _ => None,
             };
             let mut result = match rejection {
                 Some(rejection) => {
@@ -206,6 +208,9 @@ where
                 }
                 None => answer(&*service, &session, request).await,
             };
+            if preflight && let Ok(response) = result {
+                result = Ok(preflight_answer(&session, response).await);
+            }
             if writes_cookies {
                 let effects = session.effects().await;
                 if !effects.is_nothing() {
@@ -228,11 +233,14 @@ where
 {
     let given_up = {
         let mut answer = pin!(service.call(request));
-        let polled = poll_fn(|context| match answer.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(Ok(result)),
-            Poll::Pending => session
-                .take_unanswerable()
-                .map_or(Poll::Pending, |given_up| Poll::Ready(Err(given_up))),
+        let polled = poll_fn(|context| {
+            let polled = answer.as_mut().poll(context);
+            // Taken in any case: a request that stays in its own extensions is never freed.
+            match (polled, session.take_unanswerable(context)) {
+                (Poll::Ready(result), _) => Poll::Ready(Ok(result)),
+                (Poll::Pending, Some(given_up)) => Poll::Ready(Err(given_up)),
+                (Poll::Pending, None) => Poll::Pending,
+            }
         })
         .await;
         match polled {
@@ -240,9 +248,29 @@ where
             Err(given_up) => given_up,
         }
     };
-    let (request, retry_after) = given_up;
-    let response = rejection::unavailable(&request, retry_after);
+    let (request, response) = given_up;
     Ok(ServiceResponse::new(request, response).map_into_right_body())
+}
+
+/// A preflight is for a CORS layer. One that no layer answered has reached a handler, whose answer is
+/// not for strangers.
+async fn preflight_answer<B>(
+    session: &RequestSession,
+    response: ServiceResponse<EitherBody<B>>,
+) -> ServiceResponse<EitherBody<B>> {
+    let is_answered = response
+        .headers()
+        .contains_key("access-control-allow-origin");
+    if is_answered || matches!(session.resolution().await.outcome, Outcome::SignedIn(_)) {
+        return response;
+    }
+    let request = response.into_parts().0;
+    let rejection = Rejection::SignedOut {
+        screen: Screen::SignIn,
+        organization_id: None,
+    };
+    let refused = rejection.response(session.authkit(), &request);
+    ServiceResponse::new(request, refused).map_into_right_body()
 }
 
 /// The one place that writes the session's cookies, on the success arm and on the error arm.
@@ -262,9 +290,6 @@ impl Protection {
         session: &RequestSession,
         request: &ServiceRequest,
     ) -> Option<Rejection> {
-        if is_cors_preflight(request.method(), request.headers()) {
-            return None;
-        }
         let raw = request.uri().path();
         let decoded = request.match_info().as_str();
         let is_ours = !is_ambiguous(raw) && session.authkit().owns_path(decoded);

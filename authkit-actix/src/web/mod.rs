@@ -1,7 +1,11 @@
 //! Everything that knows HTTP: the only folder of the library proper that imports actix-web.
 
+pub(crate) mod auth;
 pub(crate) mod authorize;
+pub(crate) mod banner;
 pub(crate) mod cache_control;
+pub(crate) mod compose;
+pub(crate) mod credentials;
 pub(crate) mod extract;
 pub(crate) mod guard;
 pub(crate) mod middleware;

@@ -1,7 +1,12 @@
-use actix_web::http::{
-    Method,
-    header::{ACCEPT, HeaderMap, UPGRADE},
+use actix_web::{
+    HttpRequest,
+    http::{
+        Method,
+        header::{ACCEPT, HeaderMap, ORIGIN, UPGRADE},
+    },
 };
+
+use crate::authkit::AuthKit;
 
 /// What a request wants back: a page to show, or an answer for a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +46,24 @@ pub(crate) fn is_htmx(headers: &HeaderMap) -> bool {
     headers.contains_key("hx-request")
 }
 
+/// Whether the user asked for this on a page of the application or by typing, and not a page of
+/// somebody else's.
+pub(crate) fn is_same_origin(authkit: &AuthKit, headers: &HeaderMap) -> bool {
+    if is_prefetch(headers) {
+        return false;
+    }
+    match header(headers, "sec-fetch-site") {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => header(headers, ORIGIN.as_str()) == Some(authkit.base_url()),
+    }
+}
+
 /// A question of the browser about another origin's request; the application's CORS layer answers.
-pub(crate) fn is_cors_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key("access-control-request-method")
+pub(crate) fn is_cors_preflight(request: &HttpRequest) -> bool {
+    request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key("access-control-request-method")
 }
 
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -40,23 +40,61 @@ impl Page<'_> {
                 escape(text)
             )
         });
-        let title = escape(self.title);
-        let sentence = escape(self.sentence);
-        HttpResponse::build(status)
-            .content_type("text/html; charset=utf-8")
-            .insert_header((
-                CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-            ))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .body(format!(
-                "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-                 <title>{title}</title>{head}<style>{STYLE}</style></head>\
-                 <body><main><h1>{title}</h1><p>{sentence}</p>{link}</main></body></html>"
-            ))
+        let (title, sentence) = (escape(self.title), escape(self.sentence));
+        document(
+            status,
+            &title,
+            head,
+            &format!("<h1>{title}</h1><p>{sentence}</p>{link}"),
+        )
     }
+}
+
+fn document(status: StatusCode, title: &str, head: &str, main: &str) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        ))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <title>{title}</title>{head}<style>{STYLE}</style></head>\
+             <body><main>{main}</main></body></html>"
+        ))
+}
+
+/// A page with a form of one button for each value, named by its text.
+pub(super) fn choice<'a>(
+    status: StatusCode,
+    title: &str,
+    sentence: &str,
+    action: &str,
+    field: &str,
+    choices: impl Iterator<Item = (&'a str, &'a str)>,
+) -> HttpResponse {
+    let buttons: String = choices
+        .map(|(value, text)| {
+            format!(
+                r#"<button name="{}" value="{}">{}</button>"#,
+                escape(field),
+                escape(value),
+                escape(text)
+            )
+        })
+        .collect();
+    let (title, sentence, action) = (escape(title), escape(sentence), escape(action));
+    document(
+        status,
+        &title,
+        "",
+        &format!(
+            r#"<h1>{title}</h1><p>{sentence}</p><form method="post" action="{action}">{buttons}</form>"#
+        ),
+    )
 }
 
 /// Text for an element or a quoted attribute.
@@ -85,4 +123,8 @@ h1{margin:0 0 .5rem;font-size:1.45rem;line-height:1.25;letter-spacing:-.01em}\
 p{margin:0 0 1.5rem;color:light-dark(#62627a,#a2a2b8)}p:last-child{margin:0}\
 a{display:inline-block;padding:.65rem 1.5rem;border-radius:.625rem;font-weight:600;text-decoration:none;\
 background:light-dark(#5b52e8,#8b84ff);color:light-dark(#fff,#12121c)}\
-a:focus-visible{outline:3px solid #8b84ff;outline-offset:2px}";
+form{display:grid;gap:.5rem}\
+button{font:inherit;padding:.75rem 1rem;border:1px solid light-dark(#dcdce6,#34344a);border-radius:.625rem;\
+background:none;color:inherit;font-weight:600;cursor:pointer}\
+button:hover{border-color:light-dark(#5b52e8,#8b84ff)}\
+a:focus-visible,button:focus-visible{outline:3px solid #8b84ff;outline-offset:2px}";

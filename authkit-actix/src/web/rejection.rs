@@ -12,7 +12,7 @@ use serde::Serialize;
 use tracing::error;
 
 use super::{
-    authorize::{SignIn, same_origin_path},
+    authorize::{SignInStart, redirect, same_origin_path},
     cache_control::CachePolicy,
     negotiate::{RequestKind, header, is_htmx},
     pages::Page,
@@ -29,10 +29,15 @@ pub(super) enum Rejection {
         screen: Screen,
         organization_id: Option<String>,
     },
+    /// The user has to take a step at this address first.
+    StepUp { address: String },
     /// The user may not do this.
     Forbidden,
     /// The user's last proof of identity is older than this many seconds.
-    Stale { max_age: u32 },
+    Stale {
+        max_age: u32,
+        organization_id: Option<String>,
+    },
     /// It stays too old though the user has just signed in again.
     StaleForGood { max_age: Option<u32> },
     /// Nothing is known about the user; worth another try after so many seconds.
@@ -41,26 +46,42 @@ pub(super) enum Rejection {
 
 impl Rejection {
     pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        self.response_by("AuthKit", authkit, request)
+    }
+
+    /// The answer of a route whose credentials go by this authentication scheme.
+    pub(super) fn response_by(
+        self,
+        scheme: &'static str,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+    ) -> HttpResponse {
         match self {
             Self::SignedOut {
                 screen,
                 organization_id,
             } => {
                 let options = SignInOptions {
-                    screen,
                     organization_id,
-                    ..SignInOptions::default()
+                    ..SignInOptions::of_screen(screen)
                 };
                 if can_be_redirected(request) {
-                    return SignIn::for_request(authkit, request, options)
-                        .response(authkit, request);
+                    let start = SignInStart::for_request(authkit, request, options);
+                    return match &authkit.inner.config.paths.login_page {
+                        Some(page) if start.options == SignInOptions::default() => {
+                            let query = url::form_urlencoded::Serializer::new(String::new())
+                                .append_pair("return_to", start.return_to.as_str())
+                                .finish();
+                            redirect(request, &format!("{}{page}?{query}", authkit.base_url()))
+                        }
+                        _ => start.response(authkit, request),
+                    };
                 }
                 challenge(
-                    authkit,
                     request,
-                    screen,
-                    "AuthKit",
-                    &Problem {
+                    sign_in_address(authkit, request, &options),
+                    HeaderValue::from_static(scheme),
+                    Problem {
                         code: "signed_out",
                         title: "Sign in to go on",
                         detail: "The request carries no live session.",
@@ -68,24 +89,40 @@ impl Rejection {
                     },
                 )
             }
-            Self::Stale { max_age } => {
+            Self::StepUp { address } => {
                 if can_be_redirected(request) {
-                    let options = SignInOptions {
-                        max_age: Some(max_age),
-                        ..SignInOptions::default()
-                    };
-                    return SignIn::for_request(authkit, request, options)
+                    return redirect(request, &address);
+                }
+                challenge(
+                    request,
+                    address,
+                    HeaderValue::from_static(scheme),
+                    Problem {
+                        code: "step_required",
+                        title: "One more step is needed",
+                        detail: "AuthKit asks for another way of signing in.",
+                        ..Problem::new(StatusCode::UNAUTHORIZED)
+                    },
+                )
+            }
+            Self::Stale {
+                max_age,
+                organization_id,
+            } => {
+                let options = SignInOptions {
+                    max_age: Some(max_age),
+                    organization_id,
+                    ..SignInOptions::default()
+                };
+                if can_be_redirected(request) {
+                    return SignInStart::for_request(authkit, request, options)
                         .response(authkit, request);
                 }
-                let scheme = format!(
-                    "AuthKit error=\"insufficient_user_authentication\", max_age={max_age}"
-                );
                 challenge(
-                    authkit,
                     request,
-                    Screen::SignIn,
-                    &scheme,
-                    &Problem {
+                    sign_in_address(authkit, request, &options),
+                    stale_challenge(scheme, max_age),
+                    Problem {
                         code: "insufficient_user_authentication",
                         title: "Sign in again to go on",
                         detail: "This needs a more recent sign-in.",
@@ -145,6 +182,26 @@ pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpRespon
     response
 }
 
+/// The answer to a browser that asks ahead of its user: nothing happens, and nothing is kept.
+pub(super) fn nothing_yet(request: &HttpRequest) -> HttpResponse {
+    let mut response = HttpResponse::NoContent().finish();
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
+    response
+}
+
+/// `403` for what another site asked for: nothing changes.
+pub(super) fn cross_site(request: &HttpRequest) -> HttpResponse {
+    refusal(
+        request,
+        &Problem {
+            code: "cross_site",
+            title: "Nothing has changed",
+            detail: "Another site asked for this. If you want it, use this site's own button.",
+            ..Problem::new(StatusCode::FORBIDDEN)
+        },
+    )
+}
+
 /// Closes a route that forgot its middleware, and says so where the developer looks.
 pub(super) fn missing_middleware(request: &HttpRequest, what: &str) -> actix_web::Error {
     error!(
@@ -174,6 +231,8 @@ pub(super) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sign_in_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sign_out_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_age: Option<u32>,
 }
 
@@ -186,6 +245,7 @@ impl Problem<'_> {
             code: "",
             detail: "",
             sign_in_url: None,
+            sign_out_url: None,
             max_age: None,
         }
     }
@@ -198,47 +258,68 @@ pub(super) fn refusal(request: &HttpRequest, problem: &Problem<'_>) -> HttpRespo
         RequestKind::Document => Page {
             title: problem.title,
             sentence: problem.detail,
-            link: problem
-                .sign_in_url
-                .as_deref()
-                .map(|address| ("Sign in", address)),
+            link: match (&problem.sign_out_url, &problem.sign_in_url) {
+                (Some(address), _) => Some(("Sign out", address)),
+                (None, Some(address)) => Some(("Sign in", address)),
+                (None, None) => None,
+            },
         }
         .response(status),
-        RequestKind::ApiCall => HttpResponse::build(status)
-            .content_type("application/problem+json")
-            .body(serde_json::to_string(problem).unwrap_or_default()),
+        RequestKind::ApiCall => return problem_details(request, problem),
     };
     CachePolicy::private(request.headers()).apply(response.headers_mut());
     response
 }
 
-/// `401` with the application's own sign-in address; no flow starts before somebody goes there.
+/// Problem details, whatever the kind of request.
+pub(super) fn problem_details(request: &HttpRequest, problem: &Problem<'_>) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status)
+        .content_type("application/problem+json")
+        .body(serde_json::to_string(problem).unwrap_or_default());
+    CachePolicy::private(request.headers()).apply(response.headers_mut());
+    response
+}
+
+/// The challenge for a proof of identity that is too old, RFC 9470 section 3.
+pub(super) fn stale_challenge(scheme: &str, max_age: u32) -> HeaderValue {
+    let challenge =
+        format!("{scheme} error=\"insufficient_user_authentication\", max_age={max_age}");
+    HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("AuthKit"))
+}
+
+/// `401` with the address where the user goes on; no flow starts before somebody goes there.
 fn challenge(
-    authkit: &AuthKit,
     request: &HttpRequest,
-    screen: Screen,
-    scheme: &str,
-    problem: &Problem<'_>,
+    address: String,
+    scheme: HeaderValue,
+    problem: Problem<'_>,
 ) -> HttpResponse {
     let headers = request.headers();
-    let htmx_page = same_origin_path(authkit, header(headers, "hx-current-url"));
-    let sign_in_url = authkit.sign_in_address(screen, htmx_page.as_ref().map(ReturnTo::as_str));
     let mut response = HttpResponse::Unauthorized();
     if is_htmx(headers) {
-        response.insert_header((HeaderName::from_static("hx-redirect"), sign_in_url.as_str()));
+        response.insert_header((HeaderName::from_static("hx-redirect"), address.as_str()));
     }
     let mut response = response
         .insert_header((WWW_AUTHENTICATE, scheme))
         .content_type("application/problem+json")
         .body(
             serde_json::to_string(&Problem {
-                sign_in_url: Some(sign_in_url),
-                ..*problem
+                sign_in_url: Some(address),
+                ..problem
             })
             .unwrap_or_default(),
         );
     CachePolicy::private(headers).apply(response.headers_mut());
     response
+}
+
+/// The sign-in route, coming back to the page that htmx shows.
+fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, options: &SignInOptions) -> String {
+    let htmx_page = header(request.headers(), "hx-current-url");
+    let return_to = same_origin_path(authkit, htmx_page);
+    let return_to = return_to.as_ref().map(ReturnTo::as_str);
+    authkit.sign_in_address(options, return_to)
 }
 
 /// Whether the browser may be led to AuthKit and back.

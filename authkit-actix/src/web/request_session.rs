@@ -1,23 +1,32 @@
 use std::{
     cell::{Cell, RefCell},
+    future::pending,
     rc::Rc,
+    task::{Context, Waker},
 };
 
 use actix_web::{
-    HttpMessage as _, HttpRequest,
-    http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    http::{
+        Method, Uri,
+        header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+    },
 };
+use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tracing::{Instrument as _, debug_span, warn};
 
 use super::{
     cache_control::CachePolicy,
-    set_cookie::{self, FoundCookies},
+    negotiate::RequestKind,
+    rejection::as_error,
+    set_cookie::{self, EAGER_COOKIE, FoundCookies},
 };
 use crate::{
     authkit::AuthKit,
+    config::PrivateWhen,
+    request_info::RequestInfo,
     session::{CookieChange, Outcome, Resolution, Step, Unsettled},
-    workos::Peer,
 };
 
 /// The session of one request: opened when somebody asks, once, and the same for everybody.
@@ -26,15 +35,26 @@ use crate::{
 /// became of it to the response.
 pub(crate) struct RequestSession {
     authkit: AuthKit,
+    method: Method,
+    uri: Uri,
     cookies: Vec<HeaderValue>,
+    /// With eager auth only: a page is loaded.
+    is_document: bool,
     has_authorization: bool,
+    host: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     peer: Option<std::net::IpAddr>,
     asked: Cell<bool>,
     resolution: OnceCell<Resolution>,
+    /// The cookie, opened by whoever asked first and waiting for WorkOS.
+    unsettled: RefCell<Option<Unsettled>>,
+    is_settling: Cell<bool>,
     /// What a route of ours made of the session: it wins over what the request came with.
     replaced: RefCell<Option<Resolution>>,
-    unanswerable: RefCell<Option<(HttpRequest, u64)>>,
+    /// Somebody else was let in, by the `Authorization` header: the session is nobody's business.
+    is_aside: Cell<bool>,
+    unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
+    middleware: RefCell<Option<Waker>>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -43,15 +63,25 @@ impl RequestSession {
     pub(crate) fn new(authkit: AuthKit, request: &HttpRequest) -> Self {
         let headers = request.headers();
         Self {
-            authkit,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
             cookies: headers.get_all(COOKIE).cloned().collect(),
+            is_document: authkit.inner.config.eager_auth
+                && request.method() == Method::GET
+                && RequestKind::of(headers) == RequestKind::Document,
             has_authorization: headers.contains_key(AUTHORIZATION),
+            authkit,
+            host: headers.get(HOST).cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
             peer: request.peer_addr().map(|peer| peer.ip()),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
+            is_settling: Cell::new(false),
             replaced: RefCell::new(None),
+            is_aside: Cell::new(false),
+            unsettled: RefCell::new(None),
             unanswerable: RefCell::new(None),
+            middleware: RefCell::new(None),
             closed: Cell::new(false),
         }
     }
@@ -66,6 +96,20 @@ impl RequestSession {
 
     /// The resolution, if it takes no wait.
     pub(crate) fn resolution_now(&self) -> Option<Resolution> {
+        if self.is_aside.get() {
+            return Some(Resolution::signed_out(CookieChange::Keep));
+        }
+        self.own_resolution_now()
+    }
+
+    pub(crate) async fn resolution(&self) -> Resolution {
+        match self.resolution_now() {
+            Some(resolution) => resolution,
+            None => self.own_resolution().await,
+        }
+    }
+
+    fn own_resolution_now(&self) -> Option<Resolution> {
         self.asked.set(true);
         if let Some(replaced) = self.replaced.borrow().as_ref() {
             return Some(replaced.clone());
@@ -73,24 +117,31 @@ impl RequestSession {
         if let Some(resolution) = self.resolution.get() {
             return Some(resolution.clone());
         }
+        if self.is_settling.get() {
+            return None;
+        }
         match self.open() {
             Step::Done(resolution) => {
-                // Somebody may be waiting for keys that have come meanwhile: theirs counts then.
                 let _ = self.resolution.set(resolution.clone());
-                Some(self.resolution.get().cloned().unwrap_or(resolution))
+                Some(resolution)
             }
-            Step::Waits(_) => None,
+            Step::Waits(unsettled) => {
+                self.unsettled.replace(Some(unsettled));
+                None
+            }
         }
     }
 
-    pub(crate) async fn resolution(&self) -> Resolution {
-        if let Some(resolution) = self.resolution_now() {
+    async fn own_resolution(&self) -> Resolution {
+        if let Some(resolution) = self.own_resolution_now() {
             return resolution;
         }
         // A waiter that goes away leaves the cell empty, and the next takes over.
         self.resolution
             .get_or_init(|| async {
-                match self.open() {
+                let _settling = Settling::begin(&self.is_settling);
+                let unsettled = self.unsettled.take();
+                match unsettled.map_or_else(|| self.open(), Step::Waits) {
                     Step::Done(resolution) => resolution,
                     Step::Waits(unsettled) => self.settle(unsettled).await,
                 }
@@ -104,20 +155,50 @@ impl RequestSession {
         self.replaced.replace(Some(resolution));
     }
 
-    /// Says that an extractor cannot answer for itself: `Option<AuthUser>` would swallow its error
-    /// and call the user signed out. The middleware drops the handler and answers `503`, unless the
-    /// response is on its way already: then nobody would, and this is `false`.
-    pub(crate) fn give_up(&self, request: &HttpRequest, retry_after: u64) -> bool {
-        if self.closed.get() {
-            return false;
-        }
-        self.unanswerable
-            .replace(Some((request.clone(), retry_after)));
-        true
+    /// Hides the session from whoever asks from now on; its cookie stays as it is.
+    pub(crate) fn set_aside(&self) {
+        self.is_aside.set(true);
     }
 
-    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, u64)> {
-        self.unanswerable.borrow_mut().take()
+    /// Answers in place of an extractor: `Option<AuthUser>` would swallow its error and call the user
+    /// signed out. The middleware drops the handler and sends the response, unless another is on its
+    /// way already.
+    pub(crate) async fn answer_instead<T>(
+        &self,
+        request: &HttpRequest,
+        response: HttpResponse,
+    ) -> Result<T, Error> {
+        if self.closed.get() {
+            return Err(as_error(response));
+        }
+        self.unanswerable.replace(Some((request.clone(), response)));
+        if let Some(middleware) = self.middleware.take() {
+            middleware.wake();
+        }
+        pending().await
+    }
+
+    /// The outcome, if somebody has asked for it.
+    pub(crate) fn known_outcome(&self) -> Option<Outcome> {
+        let replaced = self.replaced.borrow();
+        let resolution = replaced.as_ref().or_else(|| self.resolution.get());
+        resolution.map(|resolution| resolution.outcome.clone())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// What an extractor left for the middleware, which is woken when one does so elsewhere.
+    pub(crate) fn take_unanswerable(
+        &self,
+        context: &Context<'_>,
+    ) -> Option<(HttpRequest, HttpResponse)> {
+        let given_up = self.unanswerable.borrow_mut().take();
+        if given_up.is_none() {
+            self.middleware.replace(Some(context.waker().clone()));
+        }
+        given_up
     }
 
     /// What the response has to say about the session; waits for a resolution that was asked for,
@@ -126,27 +207,29 @@ impl RequestSession {
         let replaced = self.replaced.borrow().clone();
         let resolution = match replaced {
             Some(replaced) => Some(replaced),
-            None if self.asked.get() => Some(self.resolution().await),
+            None if self.asked.get() || self.is_eager() => Some(self.own_resolution().await),
             None => None,
         };
         self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
-        let set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
+        let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
-                set_cookie::session_cookies(config, sealed, &found.names(), found.has_doubles())
+                set_cookie::session_cookies(config, sealed, &found.names())
             }
             Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &found.names()),
         };
+        set_cookies.extend(self.eager_cookie(resolution.as_ref()));
         let is_signed_in = resolution
             .as_ref()
             .is_some_and(|resolution| matches!(resolution.outcome, Outcome::SignedIn(_)));
-        let cache = if is_signed_in
-            || !set_cookies.is_empty()
-            || !found.is_empty()
-            || self.has_authorization
-        {
+        let credentials_sent = !found.is_empty() || self.has_authorization;
+        let is_private = match self.authkit.inner.config.private_when {
+            PrivateWhen::CredentialsSent => credentials_sent,
+            PrivateWhen::SessionUsed => credentials_sent && resolution.is_some(),
+        };
+        let cache = if is_signed_in || is_private || !set_cookies.is_empty() {
             CachePolicy::Private {
                 by_authorization: self.has_authorization,
             }
@@ -158,20 +241,54 @@ impl RequestSession {
         Effects { set_cookies, cache }
     }
 
+    /// Whether the page's scripts get the access token with it.
+    fn is_eager(&self) -> bool {
+        self.is_document && !self.found_cookies().is_empty()
+    }
+
+    /// Gives the page's scripts the access token, unless they still have it, and takes it from a page
+    /// that nobody is signed in to.
+    fn eager_cookie(&self, resolution: Option<&Resolution>) -> Option<String> {
+        let inner = &self.authkit.inner;
+        if !inner.config.eager_auth {
+            return None;
+        }
+        let held = self
+            .cookies
+            .iter()
+            .flat_map(set_cookie::cookie_pairs)
+            .find(|(name, _)| *name == EAGER_COOKIE)
+            .map(|(_, value)| value);
+        let config = &inner.config.cookie;
+        match &resolution?.outcome {
+            Outcome::SignedIn(signed_in) if self.is_document => {
+                let token = signed_in.session.access_token.expose_secret();
+                (held != Some(token))
+                    .then(|| set_cookie::eager_cookie(config, token))
+                    .flatten()
+            }
+            Outcome::SignedOut { .. } if held.is_some() => Some(set_cookie::eager_removal(config)),
+            _ => None,
+        }
+    }
+
     /// The session cookies that the request carries.
     pub(crate) fn found_cookies(&self) -> FoundCookies<'_> {
         set_cookie::find(&self.authkit.inner.config.cookie.name, self.cookies.iter())
     }
 
-    /// Who sent the request, as WorkOS is told.
-    pub(crate) fn peer(&self) -> Peer {
-        Peer {
-            ip_address: self.peer,
-            user_agent: self
-                .user_agent
-                .as_ref()
-                .and_then(|agent| agent.to_str().ok())
-                .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+    /// The request as data of its own, for WorkOS and for hooks.
+    pub(crate) fn request_info(&self) -> RequestInfo {
+        let text = |header: &Option<HeaderValue>| {
+            let text = header.as_ref()?.to_str().ok()?;
+            Some(text.chars().take(LONGEST_HEADER).collect())
+        };
+        RequestInfo {
+            method: self.method.to_string(),
+            path: self.uri.path().to_owned(),
+            host: text(&self.host),
+            peer: self.peer,
+            user_agent: text(&self.user_agent),
         }
     }
 
@@ -201,9 +318,25 @@ impl RequestSession {
         self.authkit
             .inner
             .sessions
-            .resolve(unsettled, self.peer())
+            .resolve(unsettled, self.request_info())
             .instrument(debug_span!("authkit.session.resolve"))
             .await
+    }
+}
+
+/// Says that a session is being settled, until it is or whoever did so goes away.
+struct Settling<'a>(&'a Cell<bool>);
+
+impl<'a> Settling<'a> {
+    fn begin(is_settling: &'a Cell<bool>) -> Self {
+        is_settling.set(true);
+        Self(is_settling)
+    }
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
@@ -229,4 +362,4 @@ impl Effects {
     }
 }
 
-const LONGEST_USER_AGENT: usize = 512;
+const LONGEST_HEADER: usize = 512;

@@ -12,13 +12,12 @@ use crate::config::{CookieConfig, SameSite};
 /// The `Set-Cookie` values that store `sealed`.
 ///
 /// `present` are the names that the request carried, as [`FoundCookies::names`] gives them:
-/// those that the new value leaves over are removed. With `drop_host_only_twin`, and where a
-/// domain is configured, so are cookies of the same names without a domain.
+/// those that the new value leaves over are removed, and where a domain is configured, so are
+/// cookies of the same names without one: of two that open, none would count.
 pub(crate) fn session_cookies(
     config: &CookieConfig,
     sealed: &str,
     present: &[String],
-    drop_host_only_twin: bool,
 ) -> Vec<String> {
     if sealed.len() > WARN_LENGTH {
         tracing::warn!(
@@ -31,9 +30,7 @@ pub(crate) fn session_cookies(
     let left_over = present
         .iter()
         .filter(|name| !set.iter().any(|(used, _)| used == *name));
-    let twins = present
-        .iter()
-        .filter(|_| drop_host_only_twin && config.domain.is_some());
+    let twins = present.iter().filter(|_| config.domain.is_some());
 
     let mut headers: Vec<_> = twins.map(|name| host_only_removal(config, name)).collect();
     headers.extend(left_over.map(|name| removal(config, name)));
@@ -71,6 +68,28 @@ pub(crate) fn verifier_cookie(config: &CookieConfig, name: &str, value: &str) ->
 /// The `Set-Cookie` value that removes a [`verifier_cookie`].
 pub(crate) fn verifier_removal(config: &CookieConfig, name: &str) -> String {
     verifier(config, name, "", 0)
+}
+
+/// The `Set-Cookie` value that hands the access token to the page's scripts for half a minute;
+/// `None` when it is too long for a cookie.
+pub(crate) fn eager_cookie(config: &CookieConfig, access_token: &str) -> Option<String> {
+    let length = EAGER_COOKIE.len() + access_token.len();
+    (length <= MAX_COOKIE_LENGTH).then(|| eager(config, access_token, EAGER_MAX_AGE))
+}
+
+/// The `Set-Cookie` value that removes an [`eager_cookie`].
+pub(crate) fn eager_removal(config: &CookieConfig) -> String {
+    eager(config, "", 0)
+}
+
+fn eager(config: &CookieConfig, access_token: &str, max_age: u64) -> String {
+    Cookie::build(EAGER_COOKIE, access_token)
+        .path("/")
+        .secure(config.secure)
+        .same_site(cookie::SameSite::Lax)
+        .max_age(seconds(max_age))
+        .finish()
+        .to_string()
 }
 
 /// The session cookies of a request, as they were sent and not yet known to be genuine.
@@ -120,11 +139,6 @@ pub(crate) fn cookie_pairs<H: AsRef<[u8]> + ?Sized>(
 impl<'a> FoundCookies<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.chunks.is_empty()
-    }
-
-    /// Whether a name came more than once, as when a cookie has a twin on another domain or path.
-    pub(crate) fn has_doubles(&self) -> bool {
-        self.plain.len() > 1 || self.chunks.values().any(|values| values.len() > 1)
     }
 
     /// The names that the request carried, each once.
@@ -268,6 +282,9 @@ const CHUNK_OVERHEAD: usize = 8;
 const MAX_CHUNKS: usize = 128;
 /// Proxies' usual limit is 8 kB for all headers of a request.
 const WARN_LENGTH: usize = 7 * 1024;
+/// The cookie that the browser module reads and deletes.
+pub(crate) const EAGER_COOKIE: &str = "workos-access-token";
+const EAGER_MAX_AGE: u64 = 30;
 /// As long as a state is accepted.
 const VERIFIER_MAX_AGE: u64 = 600;
 

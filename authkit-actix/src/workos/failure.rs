@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// Why WorkOS did not give what was asked, by what follows from it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -35,11 +36,23 @@ pub(crate) enum WorkOsError {
 }
 
 /// What the user has to do before WorkOS gives tokens.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct StepUp {
     /// The error code, such as `sso_required` or `mfa_enrollment`.
-    #[serde(alias = "error")]
     pub(crate) code: String,
+    /// The AuthKit page where the step is taken, where WorkOS names one.
+    pub(crate) authkit_redirect_url: Option<String>,
+    /// Proof of the steps already taken.
+    pub(crate) pending_authentication_token: Option<SecretString>,
+    /// The organizations that the user may choose from.
+    pub(crate) organizations: Vec<OrganizationChoice>,
+}
+
+/// An organization that a user may sign in to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct OrganizationChoice {
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// How an answer was unusable.
@@ -79,37 +92,31 @@ impl WorkOsError {
 
     /// The failure class of a refused answer: its status first, its body second.
     pub(crate) fn classify(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
-        let code = || {
-            serde_json::from_slice::<ErrorBody>(body)
-                .ok()
-                .and_then(|body| body.code.or(body.error))
-                .map(printable)
-        };
+        let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+        let code = body.codes().next().map(printable);
+        let terminal = body.codes().find(|code| is_terminal(code)).map(printable);
+        let step_up = body.codes().find(|code| is_step_up(code)).map(printable);
         match status {
-            400 => match code() {
-                Some(code) if is_terminal(&code) => Self::Terminal { code },
+            400 => match terminal {
+                Some(code) => Self::Terminal { code },
                 // Without an OAuth error it was not WorkOS that spoke.
-                None => Self::transient(TransientReason::Status(status)),
-                code => Self::OurFault { status, code },
+                None if code.is_none() => Self::transient(TransientReason::Status(status)),
+                None => Self::OurFault { status, code },
             },
-            403 => match serde_json::from_slice::<StepUp>(body) {
-                Ok(mut step_up) if is_step_up(&step_up.code) => {
-                    step_up.code = printable(step_up.code);
-                    Self::StepUp(step_up)
-                }
-                _ => Self::OurFault {
-                    status,
-                    code: code(),
-                },
+            403 => match step_up {
+                Some(code) => Self::StepUp(StepUp {
+                    code,
+                    authkit_redirect_url: body.authkit_redirect_url.0,
+                    pending_authentication_token: body.pending_authentication_token.0,
+                    organizations: body.organizations.0.unwrap_or_default(),
+                }),
+                None => Self::OurFault { status, code },
             },
             300..=399 | 408 | 429 | 500.. => Self::Transient {
                 reason: TransientReason::Status(status),
                 retry_after: retry_after.map(|wait| wait.min(LONGEST_WAIT)),
             },
-            _ => Self::OurFault {
-                status,
-                code: code(),
-            },
+            _ => Self::OurFault { status, code },
         }
     }
 }
@@ -128,12 +135,42 @@ impl From<workos::Error> for WorkOsError {
     }
 }
 
-#[derive(Deserialize)]
+/// The body of a refusal; a member of another type than expected is as good as none.
+#[derive(Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
-    code: Option<String>,
+    code: Lenient<String>,
     #[serde(default)]
-    error: Option<String>,
+    error: Lenient<String>,
+    #[serde(default)]
+    authkit_redirect_url: Lenient<String>,
+    #[serde(default)]
+    pending_authentication_token: Lenient<SecretString>,
+    #[serde(default)]
+    organizations: Lenient<Vec<OrganizationChoice>>,
+}
+
+impl ErrorBody {
+    fn codes(&self) -> impl Iterator<Item = &str> {
+        [&self.code, &self.error]
+            .into_iter()
+            .filter_map(|code| code.0.as_deref())
+    }
+}
+
+struct Lenient<T>(Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_value(value).ok()))
+    }
 }
 
 fn is_terminal(code: &str) -> bool {
@@ -166,7 +203,7 @@ fn is_step_up(code: &str) -> bool {
 }
 
 /// A code for a log line: short, and of characters that codes are made of.
-fn printable(code: String) -> String {
+fn printable(code: &str) -> String {
     code.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         .take(64)
@@ -230,6 +267,14 @@ mod tests {
         }
         assert_eq!(class(403, r#"{"code":"forbidden"}"#), "our fault 403");
         assert_eq!(class(403, "<html>"), "our fault 403");
+    }
+
+    #[test]
+    fn the_code_that_decides_is_found_beside_another() {
+        let both = r#"{"error":"invalid_grant","code":"bad_request","error_description":7}"#;
+        assert_eq!(class(400, both), "terminal invalid_grant");
+        let both = r#"{"error":"forbidden","code":"sso_required","organizations":"none"}"#;
+        assert_eq!(class(403, both), "step-up sso_required");
     }
 
     #[test]

@@ -3,29 +3,39 @@
 //! Above this folder nobody sees the SDK's types, a status code or a connection: a call gives one
 //! of our own values or a [`WorkOsError`] that says what its failure means for a session.
 
+mod api_key;
 mod failure;
 mod transport;
 mod user;
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use workos::{
+    api_keys::CreateValidationParams,
     transport::{HttpRequest, HttpTransport as _},
     user_management::{
-        AuthenticateWithCodeParams, AuthenticateWithRefreshTokenParams, GetAuthorizationUrlParams,
-        GetLogoutUrlParams,
+        AuthenticateWithCodeParams, AuthenticateWithOrganizationSelectionParams,
+        AuthenticateWithRefreshTokenParams, GetAuthorizationUrlParams, GetLogoutUrlParams,
+        RevokeSessionParams,
     },
 };
 
-pub use self::user::{Impersonator, User};
+pub use self::{
+    api_key::{ApiKey, ApiKeyOwner},
+    user::{Impersonator, User},
+};
 /// The client of the official WorkOS SDK.
 pub use workos::Client;
 
+pub(crate) use self::failure::OrganizationChoice;
 pub(crate) use self::failure::{StepUp, TransientReason, WorkOsError};
-use self::transport::{Limits, Recording, Transport};
-use crate::background::Background;
+use self::{
+    api_key::Validation,
+    transport::{Limits, Recording, Transport},
+};
+use crate::{background::Background, request_info::RequestInfo};
 
 /// The WorkOS API for one application.
 pub(crate) struct WorkOs {
@@ -36,27 +46,61 @@ pub(crate) struct WorkOs {
     api_url: String,
 }
 
-/// Tokens and the user they are for, fresh from WorkOS and not yet verified.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Authentication {
-    pub(crate) user: User,
-    pub(crate) access_token: SecretString,
-    pub(crate) refresh_token: SecretString,
+/// Tokens and the user they are for, as WorkOS gave them and not yet verified.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Authentication {
+    /// The user.
+    pub user: User,
+    /// The access token.
+    pub access_token: SecretString,
+    /// The refresh token.
+    pub refresh_token: SecretString,
+    /// How the user signed in: `Password`, `GoogleOAuth`, `SSO`, ….
     #[serde(default)]
-    pub(crate) authentication_method: Option<String>,
+    pub authentication_method: Option<String>,
+    /// Who acts for the user, if it is not the user.
     #[serde(default)]
-    pub(crate) impersonator: Option<Impersonator>,
+    pub impersonator: Option<Impersonator>,
+    /// The organization: `org_…`.
+    #[serde(default)]
+    pub organization_id: Option<String>,
+    /// The tokens of the provider that the user signed in with.
+    #[serde(default)]
+    pub oauth_tokens: Option<OauthTokens>,
 }
 
-/// Who sends the request that a call to WorkOS is made for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Peer {
-    pub(crate) ip_address: Option<IpAddr>,
-    pub(crate) user_agent: Option<String>,
+/// What the SDK's authentication calls give.
+impl TryFrom<workos::AuthenticateResponse> for Authentication {
+    type Error = serde_json::Error;
+
+    fn try_from(response: workos::AuthenticateResponse) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::to_value(response)?)
+    }
+}
+
+/// The tokens of the provider that the user signed in with, such as Google.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct OauthTokens {
+    /// The provider, such as `GoogleOAuth`.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// The provider's access token.
+    pub access_token: SecretString,
+    /// The provider's refresh token, where it gives one.
+    #[serde(default)]
+    pub refresh_token: Option<SecretString>,
+    /// When the access token expires, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// What the access token may be used for.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
 }
 
 /// What an authorization URL asks for; RFC 6749 section 4.1.1, RFC 7636 section 4.3.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) state: &'a str,
@@ -64,8 +108,24 @@ pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) sign_up: bool,
     pub(crate) organization_id: Option<&'a str>,
     pub(crate) login_hint: Option<&'a str>,
+    pub(crate) domain_hint: Option<&'a str>,
     pub(crate) invitation_token: Option<&'a str>,
+    pub(crate) prompt: Option<&'a str>,
     pub(crate) max_age: Option<u32>,
+    pub(crate) selector: Selector<'a>,
+    pub(crate) claim_nonce: Option<String>,
+}
+
+/// Who authenticates the user; exactly one is named.
+#[derive(Debug, Default)]
+pub(crate) enum Selector<'a> {
+    #[default]
+    AuthKit,
+    Connection(&'a str),
+    Provider {
+        name: &'a str,
+        scopes: &'a [String],
+    },
 }
 
 impl WorkOs {
@@ -108,17 +168,47 @@ impl WorkOs {
         code: &str,
         code_verifier: &str,
         invitation_token: Option<&str>,
-        peer: Peer,
+        request: &RequestInfo,
     ) -> Result<Authentication, WorkOsError> {
         let mut params = AuthenticateWithCodeParams::new(code);
         params.code_verifier = Some(code_verifier.into());
         params.invitation_token = invitation_token.map(Into::into);
-        params.ip_address = peer.ip_address.map(|ip| ip.to_string());
-        params.user_agent = peer.user_agent;
-        self.authenticate(CODE_EXCHANGE, async |sdk| {
+        params.ip_address = request.peer.map(|ip| ip.to_string());
+        params.user_agent = request.user_agent.clone();
+        self.grant(CODE_EXCHANGE, async |sdk| {
             sdk.user_management().authenticate_with_code(params).await
         })
         .await
+    }
+
+    /// Finishes a sign-in that waits for the choice of an organization.
+    pub(crate) async fn select_organization(
+        &self,
+        pending_authentication_token: &SecretString,
+        organization_id: &str,
+        request: &RequestInfo,
+    ) -> Result<Authentication, WorkOsError> {
+        let mut params = AuthenticateWithOrganizationSelectionParams::new(
+            pending_authentication_token.expose_secret(),
+            organization_id,
+        );
+        params.ip_address = request.peer.map(|ip| ip.to_string());
+        params.user_agent = request.user_agent.clone();
+        self.grant(CODE_EXCHANGE, async |sdk| {
+            sdk.user_management()
+                .authenticate_with_organization_selection(params)
+                .await
+        })
+        .await
+    }
+
+    /// Ends a session at WorkOS.
+    pub(crate) async fn revoke_session(&self, session_id: &str) -> Result<(), WorkOsError> {
+        let body = workos::RevokeSession {
+            session_id: session_id.to_owned(),
+        };
+        let params = RevokeSessionParams::new(body);
+        Ok(self.sdk.user_management().revoke_session(params).await?)
     }
 
     /// Spends a refresh token.
@@ -126,13 +216,13 @@ impl WorkOs {
         &self,
         refresh_token: &SecretString,
         organization_id: Option<&str>,
-        peer: Peer,
+        request: &RequestInfo,
     ) -> Result<Authentication, WorkOsError> {
         let mut params = AuthenticateWithRefreshTokenParams::new(refresh_token.expose_secret());
         params.organization_id = organization_id.map(Into::into);
-        params.ip_address = peer.ip_address.map(|ip| ip.to_string());
-        params.user_agent = peer.user_agent;
-        self.authenticate(REFRESH, async |sdk| {
+        params.ip_address = request.peer.map(|ip| ip.to_string());
+        params.user_agent = request.user_agent.clone();
+        self.grant(REFRESH, async |sdk| {
             sdk.user_management()
                 .authenticate_with_refresh_token(params)
                 .await
@@ -146,26 +236,45 @@ impl WorkOs {
         url.extend(url::form_urlencoded::byte_serialize(
             self.client_id.as_bytes(),
         ));
-        let request = HttpRequest {
-            method: http::Method::GET,
-            url,
-            headers: http::HeaderMap::new(),
-            body: None,
-        };
-        let response = self
-            .transport
-            .within(KEY_SET)
-            .execute(request)
-            .await
-            .map_err(workos::Error::Network)?;
-        if !response.status.is_success() {
-            return Err(WorkOsError::classify(
-                response.status.as_u16(),
-                &response.body,
-                None,
-            ));
+        self.fetch(KEY_SET, url, http::HeaderMap::new()).await
+    }
+
+    /// All feature flags with their targets, as JSON by their slugs.
+    pub(crate) async fn feature_flags(&self) -> Result<Vec<u8>, WorkOsError> {
+        let url = format!("{}/sdk/feature-flags", self.api_url);
+        let headers = self.sdk.default_headers().clone();
+        self.fetch(FEATURE_FLAGS, url, headers).await
+    }
+
+    /// A nonce that lets whoever signs in claim this environment; `None` when somebody has already.
+    pub(crate) async fn claim_nonce(
+        &self,
+        claim_token: &SecretString,
+    ) -> Result<Option<String>, WorkOsError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            nonce: String,
         }
-        Ok(response.body.into())
+        let body = serde_json::json!({
+            "client_id": self.client_id,
+            "claim_token": claim_token.expose_secret(),
+        });
+        let mut headers = self.sdk.default_headers().clone();
+        let json = http::HeaderValue::from_static("application/json");
+        headers.insert(http::header::CONTENT_TYPE, json);
+        let request = HttpRequest {
+            method: http::Method::POST,
+            url: format!("{}/x/one-shot-environments/claim-nonces", self.api_url),
+            headers,
+            body: Some(body.to_string().into()),
+        };
+        match self.send(CLAIM_NONCE, request).await {
+            Ok(body) => serde_json::from_slice::<Answer>(&body)
+                .map(|answer| Some(answer.nonce))
+                .map_err(|_| WorkOsError::transient(TransientReason::Unreadable)),
+            Err(WorkOsError::OurFault { status: 409, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The address at AuthKit where the user signs in.
@@ -178,16 +287,30 @@ impl WorkOs {
             UserManagementAuthenticationScreenHint as ScreenHint,
         };
         let mut params = GetAuthorizationUrlParams::new(request.redirect_uri);
-        params.provider = Some(Provider::Authkit);
+        match request.selector {
+            Selector::AuthKit => params.provider = Some(Provider::Authkit),
+            Selector::Connection(id) => params.connection_id = Some(id.to_owned()),
+            Selector::Provider { name, scopes } => {
+                params.provider = Some(name.into());
+                params.provider_scopes = (!scopes.is_empty()).then(|| scopes.to_vec());
+            }
+        }
         params.state = Some(request.state.to_owned());
         params.code_challenge = Some(request.code_challenge);
         params.code_challenge_method = Some("S256".to_owned());
         params.screen_hint = request.sign_up.then_some(ScreenHint::SignUp);
         params.organization_id = request.organization_id.map(Into::into);
         params.login_hint = request.login_hint.map(Into::into);
+        params.domain_hint = request.domain_hint.map(Into::into);
         params.invitation_token = request.invitation_token.map(Into::into);
+        params.prompt = request.prompt.map(Into::into);
         params.max_age = request.max_age.map(i64::from);
-        Ok(self.sdk.user_management().get_authorization_url(params)?)
+        let mut url = self.sdk.user_management().get_authorization_url(params)?;
+        if let Some(nonce) = request.claim_nonce {
+            url.push_str("&claim_nonce=");
+            url.extend(url::form_urlencoded::byte_serialize(nonce.as_bytes()));
+        }
+        Ok(url)
     }
 
     /// The address at WorkOS that ends a session and sends the browser on.
@@ -201,11 +324,85 @@ impl WorkOs {
         Ok(self.sdk.user_management().get_logout_url(params)?)
     }
 
-    async fn authenticate<T>(
+    /// What the SDK has no call for.
+    async fn fetch(
         &self,
         limits: Limits,
-        grant: impl AsyncFnOnce(Client) -> Result<T, workos::Error>,
+        url: String,
+        headers: http::HeaderMap,
+    ) -> Result<Vec<u8>, WorkOsError> {
+        let request = HttpRequest {
+            method: http::Method::GET,
+            url,
+            headers,
+            body: None,
+        };
+        self.send(limits, request).await
+    }
+
+    async fn send(&self, limits: Limits, request: HttpRequest) -> Result<Vec<u8>, WorkOsError> {
+        let response = self
+            .transport
+            .within(limits)
+            .execute(request)
+            .await
+            .map_err(workos::Error::Network)?;
+        if !response.status.is_success() {
+            return Err(WorkOsError::classify(
+                response.status.as_u16(),
+                &response.body,
+                seconds_to_wait(&response.headers),
+            ));
+        }
+        Ok(response.body.into())
+    }
+
+    /// Asks what an API key of a customer's is worth; `None` if nothing.
+    pub(crate) async fn validate_api_key(
+        &self,
+        value: &SecretString,
+    ) -> Result<Option<ApiKey>, WorkOsError> {
+        let params = CreateValidationParams::new(workos::models::ValidateApiKey {
+            value: value.expose_secret().into(),
+        });
+        let answer: Validation = self
+            .recorded(LOOK_UP, async |sdk| {
+                sdk.api_keys().create_validation(params).await
+            })
+            .await?;
+        Ok(answer.api_key)
+    }
+
+    /// The user of an id; `None` if there is none any more.
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<User>, WorkOsError> {
+        let user = self.recorded(LOOK_UP, async |sdk| {
+            sdk.user_management().get_user(id).await
+        });
+        match user.await {
+            Ok(user) => Ok(Some(user)),
+            Err(WorkOsError::OurFault { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn grant<T>(
+        &self,
+        limits: Limits,
+        call: impl AsyncFnOnce(Client) -> Result<T, workos::Error>,
     ) -> Result<Authentication, WorkOsError> {
+        let answer: Authentication = self.recorded(limits, call).await?;
+        if answer.refresh_token.expose_secret().is_empty() {
+            return Err(WorkOsError::transient(TransientReason::Unreadable));
+        }
+        Ok(answer)
+    }
+
+    /// Makes one call by the SDK and reads its answer by a model of our own.
+    async fn recorded<T, A: DeserializeOwned>(
+        &self,
+        limits: Limits,
+        call: impl AsyncFnOnce(Client) -> Result<T, workos::Error>,
+    ) -> Result<A, WorkOsError> {
         let recording = Arc::new(Recording::over(self.transport.within(limits)));
         let sdk = client(
             &self.client_id,
@@ -213,11 +410,10 @@ impl WorkOs {
             &self.api_url,
             recording.clone(),
         )?;
-        match grant(sdk).await {
+        match call(sdk).await {
             Ok(_) | Err(workos::Error::Decode(_)) => recording
                 .take()
-                .and_then(|answer| serde_json::from_slice::<Authentication>(&answer).ok())
-                .filter(|answer| !answer.refresh_token.expose_secret().is_empty())
+                .and_then(|answer| serde_json::from_slice(&answer).ok())
                 .ok_or(WorkOsError::transient(TransientReason::Unreadable)),
             Err(error) => Err(error.into()),
         }
@@ -247,6 +443,12 @@ impl fmt::Debug for WorkOs {
     }
 }
 
+/// `Retry-After` in seconds, RFC 9110 section 10.2.3; a date is left unread.
+fn seconds_to_wait(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
 fn client(
     client_id: &str,
     api_key: &SecretString,
@@ -266,13 +468,26 @@ const CODE_EXCHANGE: Limits = Limits {
     deadline: Duration::from_secs(10),
     body_bytes: 1 << 20,
 };
+const CLAIM_NONCE: Limits = Limits {
+    deadline: Duration::from_secs(2),
+    body_bytes: 64 << 10,
+};
 const REFRESH: Limits = Limits {
+    deadline: Duration::from_secs(5),
+    body_bytes: 1 << 20,
+};
+const LOOK_UP: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 1 << 20,
 };
 const KEY_SET: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 256 << 10,
+};
+/// Each target of each flag is in the answer.
+const FEATURE_FLAGS: Limits = Limits {
+    deadline: Duration::from_secs(10),
+    body_bytes: 16 << 20,
 };
 /// For what the application asks through the SDK by itself.
 const APPLICATION: Limits = Limits {

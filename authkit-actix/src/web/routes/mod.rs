@@ -6,7 +6,7 @@ mod sign_out;
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder,
-    dev::{AppService, HttpServiceFactory},
+    dev::{AppService, HttpServiceFactory, Url},
     guard,
     http::{
         StatusCode,
@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-pub use self::callback::CallbackService;
+pub use self::callback::{CallbackError, CallbackService, HookOutcome, SignIn};
 use super::rejection::{Problem, refusal};
 use crate::authkit::AuthKit;
 
@@ -87,8 +87,9 @@ where
         Resource::new(path)
     } else {
         let path = path.to_owned();
-        Resource::new("{_:.*}").guard(guard::fn_guard(move |context| {
-            context.head().uri.path() == path
+        // A scope may be the whole path by itself.
+        Resource::new(["", "/{_:.*}"]).guard(guard::fn_guard(move |context| {
+            Url::new(context.head().uri.clone()).path() == path
         }))
     };
     resource

@@ -4,40 +4,41 @@ use super::method_not_allowed;
 use crate::{
     authkit::AuthKit,
     oauth::{ReturnTo, Screen, SignInOptions},
-    web::{authorize::SignIn, cache_control::CachePolicy, negotiate::is_prefetch},
+    seal::Sealer,
+    web::{authorize::SignInStart, negotiate::is_prefetch, rejection::nothing_yet},
 };
 
 /// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
 /// the WorkOS dashboard.
 pub(super) async fn sign_in(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
-    start(&request, &authkit, Screen::SignIn)
+    start(&request, &authkit, Screen::SignIn).await
 }
 
 pub(super) async fn sign_up(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
-    start(&request, &authkit, Screen::SignUp)
+    start(&request, &authkit, Screen::SignUp).await
 }
 
-fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpResponse {
+async fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> HttpResponse {
     if request.method() != Method::GET {
         return method_not_allowed(request, "GET");
     }
     if is_prefetch(request.headers()) {
-        let mut response = HttpResponse::NoContent().finish();
-        CachePolicy::private(request.headers()).apply(response.headers_mut());
-        return response;
+        return nothing_yet(request);
     }
-    sign_in_from_query(request.query_string(), screen).response(authkit, request)
+    let sealer = &authkit.inner.sealer;
+    sign_in_from_query(request.query_string(), screen, sealer)
+        .response_with_nonce(authkit, request)
+        .await
 }
 
-fn sign_in_from_query(query: &str, screen: Screen) -> SignIn {
-    let mut sign_in = SignIn {
+/// The parameters that anybody may write, or, sealed in `options`, those that the application wrote.
+fn sign_in_from_query(query: &str, screen: Screen, sealer: &Sealer) -> SignInStart {
+    let mut sign_in = SignInStart {
         return_to: ReturnTo::root(),
-        options: SignInOptions {
-            screen,
-            ..SignInOptions::default()
-        },
+        options: SignInOptions::of_screen(screen),
         restarted: false,
     };
+    let mut sealed = None;
     let options = &mut sign_in.options;
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let option = || {
@@ -53,8 +54,12 @@ fn sign_in_from_query(query: &str, screen: Screen) -> SignIn {
             "invitation_token" => options.invitation_token = option(),
             "screen_hint" if value == "sign-up" => options.screen = Screen::SignUp,
             "screen_hint" if value == "sign-in" => options.screen = Screen::SignIn,
+            "options" => sealed = SignInOptions::open(&value, sealer),
             _ => {}
         }
+    }
+    if let Some(options) = sealed {
+        sign_in.options = options;
     }
     sign_in
 }
@@ -67,11 +72,28 @@ const LONGEST_OPTION: usize = 512;
 mod tests {
     use super::*;
 
+    fn sealer() -> Sealer {
+        Sealer::new(&["a password of more than 32 characters".into()])
+    }
+
+    #[test]
+    fn what_the_application_sealed_wins_over_what_is_written_beside_it() {
+        let options = SignInOptions {
+            prompt: Some("login".to_owned()),
+            ..SignInOptions::of_screen(Screen::SignUp)
+        };
+        let sealed = options.seal(&sealer()).expect("more than a screen");
+        let query = format!("options={sealed}&login_hint=eve%40example.com");
+        let sign_in = sign_in_from_query(&query, Screen::SignIn, &sealer());
+        assert_eq!(sign_in.options, options);
+    }
+
     #[test]
     fn the_query_says_where_to_return_and_whom_to_expect() {
         let sign_in = sign_in_from_query(
             "return_to=%2Faccount%3Ftab%3D1&login_hint=ada%40example.com&screen_hint=sign-up&x=1",
             Screen::SignIn,
+            &sealer(),
         );
         assert_eq!(sign_in.return_to.as_str(), "/account?tab=1");
         assert_eq!(
@@ -85,7 +107,7 @@ mod tests {
     fn nonsense_is_ignored() {
         let long = format!("organization_id={}", "o".repeat(LONGEST_OPTION + 1));
         for query in ["", "&&==", "%ff%00", "return_to=//evil.example", &long] {
-            let sign_in = sign_in_from_query(query, Screen::SignIn);
+            let sign_in = sign_in_from_query(query, Screen::SignIn, &sealer());
             assert_eq!(sign_in.return_to, ReturnTo::root(), "{query}");
             assert_eq!(sign_in.options, SignInOptions::default(), "{query}");
         }

@@ -50,7 +50,7 @@ fn candidates(header: &str) -> Vec<String> {
 #[test]
 fn a_session_is_set_with_its_attributes() {
     assert_eq!(
-        session_cookies(&config(), "abc", &[], true),
+        session_cookies(&config(), "abc", &[]),
         ["wos-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=34560000"]
     );
     let config = CookieConfig {
@@ -60,7 +60,7 @@ fn a_session_is_set_with_its_attributes() {
         ..with_domain()
     };
     assert_eq!(
-        session_cookies(&config, "abc", &[], true),
+        session_cookies(&config, "abc", &[]),
         ["wos-session=abc; HttpOnly; SameSite=Strict; Path=/; Domain=example.com; Max-Age=60"]
     );
 }
@@ -91,17 +91,13 @@ fn a_removal_takes_the_chunks_and_the_host_only_twins_along() {
 fn the_host_only_twin_goes_where_a_domain_is_configured() {
     let present = names(&["wos-session"]);
     assert_eq!(
-        session_cookies(&with_domain(), "abc", &present, true),
+        session_cookies(&with_domain(), "abc", &present),
         [
             "wos-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
             "wos-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=34560000",
         ]
     );
-    assert_eq!(
-        session_cookies(&with_domain(), "abc", &present, false).len(),
-        1
-    );
-    assert_eq!(session_cookies(&config(), "abc", &present, true).len(), 1);
+    assert_eq!(session_cookies(&config(), "abc", &present).len(), 1);
 }
 
 #[test]
@@ -139,7 +135,7 @@ fn sessions_of_every_size_fit_and_come_back() {
             .chain([0, 1, 7168, 7169, 16_384, 65_536]);
         for size in sizes {
             let sealed = sealed(size);
-            let headers = session_cookies(&config, &sealed, &[], false);
+            let headers = session_cookies(&config, &sealed, &[]);
             let pairs = pairs(&headers);
             assert_eq!(pairs.len() == 1, size <= around, "{size}");
             assert!(
@@ -157,17 +153,17 @@ fn sessions_of_every_size_fit_and_come_back() {
 
 #[test]
 fn a_growing_session_removes_the_plain_cookie_and_a_shrinking_one_the_chunks() {
-    let headers = session_cookies(&config(), &sealed(5000), &names(&["wos-session"]), false);
+    let headers = session_cookies(&config(), &sealed(5000), &names(&["wos-session"]));
     assert_eq!(pairs(&headers)[0], "wos-session=");
     assert!(pairs(&headers)[1].starts_with("wos-session.0=2.000000"));
     assert!(pairs(&headers)[2].starts_with("wos-session.1="));
 
     let present = names(&["wos-session.0", "wos-session.1", "wos-session.2"]);
-    let headers = session_cookies(&config(), &sealed(5000), &present, false);
+    let headers = session_cookies(&config(), &sealed(5000), &present);
     assert_eq!(pairs(&headers)[0], "wos-session.2=");
     assert_eq!(headers.len(), 3);
 
-    let headers = session_cookies(&config(), "abc", &present, false);
+    let headers = session_cookies(&config(), "abc", &present);
     assert_eq!(
         pairs(&headers),
         [
@@ -215,19 +211,6 @@ fn of_two_cookies_of_one_name_both_are_candidates() {
         candidates("wos-session=b; wos-session=a; wos-session=b"),
         ["b", "a"]
     );
-}
-
-#[test]
-fn doubles_are_noticed() {
-    for (header, doubled) in [
-        ("wos-session=a; wos-session.0=1.a; wos-session.1=b", false),
-        ("wos-session=a; wos-session=a", true),
-        ("wos-session.0=1.a; wos-session.0=1.b", true),
-        ("a=b; a=b; wos-session.200=x; wos-session.200=x", false),
-    ] {
-        let found = find("wos-session", std::iter::once(header));
-        assert_eq!(found.has_doubles(), doubled, "{header}");
-    }
 }
 
 #[test]
@@ -296,7 +279,7 @@ fn incomplete_or_doubled_chunks_give_nothing() {
 #[test]
 fn swapped_chunks_do_not_give_the_session() {
     let sealed = sealed(10_000);
-    let headers = session_cookies(&config(), &sealed, &[], false);
+    let headers = session_cookies(&config(), &sealed, &[]);
     let mut pairs = pairs(&headers);
     let (second, third) = (pairs[1].to_owned(), pairs[2].to_owned());
     let second = second.replace("wos-session.1=", "wos-session.2=");

@@ -1,28 +1,45 @@
+//! Where AuthKit sends the browser back to.
+
+mod error;
+mod options;
+mod select_organization;
+
+use std::{future::Future, net::IpAddr, rc::Rc};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     dev::{AppService, HttpServiceFactory},
     http::{
-        Method, StatusCode,
+        Method,
         header::{COOKIE, LOCATION, SET_COOKIE},
     },
     web,
 };
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
-use tracing::{Instrument as _, debug, info_span, warn};
+use tracing::{Instrument as _, debug, info_span};
 
+pub use self::{
+    error::CallbackError,
+    options::{HookOutcome, SignIn},
+};
+use self::{
+    options::{CallbackOptions, Carried},
+    select_organization::select_organization,
+};
 use super::{method_not_allowed, register};
 use crate::{
     authkit::AuthKit,
-    config::SameSite,
-    oauth::{ReturnTo, Screen, SignInState, verifier_cookie_name},
-    session::{CodeExchange, CookieChange, ExchangeError, Outcome, Resolution},
+    config::{Origin, SameSite},
+    oauth::{ReturnTo, SignInState, verifier_cookie_name},
+    session::{Admission, BeginError, Beginning, CookieChange, Grant, Outcome, Resolution},
     web::{
-        authorize::SignIn,
+        authorize::SignInStart,
         cache_control::CachePolicy,
         negotiate::is_prefetch,
         pages::Page,
-        rejection::{self, Problem, refusal},
+        rejection,
         request_session::RequestSession,
         set_cookie::{self, cookie_pairs},
     },
@@ -34,17 +51,20 @@ use crate::{
 pub struct CallbackService {
     authkit: AuthKit,
     path: Option<String>,
+    options: CallbackOptions,
 }
 
 impl AuthKit {
     /// The callback: where AuthKit sends the browser back to, at the path of the redirect URI.
     ///
     /// It works at the root and in a scope whose prefix begins that path, inside and outside the
-    /// middleware.
+    /// middleware. The page where users choose an organization comes with it, at
+    /// `/authkit/select-organization`.
     pub fn handle_auth(&self) -> CallbackService {
         CallbackService {
             authkit: self.clone(),
             path: None,
+            options: CallbackOptions::default(),
         }
     }
 }
@@ -66,44 +86,121 @@ impl CallbackService {
         self.path = Some(path.into());
         self
     }
+
+    /// Where to go after a sign-in that has no page of its own to return to.
+    ///
+    /// Defaults to `/`. A path that leads off the application's origin is ignored.
+    pub fn return_pathname(mut self, path: &str) -> Self {
+        self.options.return_to = ReturnTo::parse(path);
+        self
+    }
+
+    /// Whether a user who has signed in at AuthKit gets a session here.
+    ///
+    /// When refused, WorkOS ends its session and the user sees a `403` with a way to sign out. A
+    /// hook that panics or takes more than ten seconds refuses.
+    ///
+    /// ```
+    /// # use authkit_actix::{Admission, AuthKit, SignIn};
+    /// # fn callback(authkit: AuthKit) {
+    /// authkit.handle_auth().on_authenticated(|sign_in: SignIn| async move {
+    ///     if sign_in.user.email.ends_with("@example.com") {
+    ///         Admission::Allow
+    ///     } else {
+    ///         Admission::refuse("a stranger")
+    ///     }
+    /// })
+    /// # ;}
+    /// ```
+    pub fn on_authenticated<S, F>(
+        mut self,
+        hook: impl Fn(SignIn<S>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: DeserializeOwned,
+        F: Future<Output = Admission> + Send + 'static,
+    {
+        self.options.set_on_authenticated(hook);
+        self
+    }
+
+    /// What to do with a new session before the browser goes on, such as saving the provider's tokens.
+    ///
+    /// An error is logged, and the sign-in stands. The browser waits, ten seconds at most.
+    pub fn on_success<S, F>(mut self, hook: impl Fn(SignIn<S>) -> F + Send + Sync + 'static) -> Self
+    where
+        S: DeserializeOwned,
+        F: Future<Output: HookOutcome> + Send + 'static,
+    {
+        self.options.set_on_success(hook);
+        self
+    }
+
+    /// The response to a callback that gave no session.
+    ///
+    /// Defaults to a short page, or problem details for programs.
+    pub fn on_error(
+        mut self,
+        respond: impl Fn(&CallbackError, &HttpRequest) -> HttpResponse + 'static,
+    ) -> Self {
+        self.options.on_error = Some(Rc::new(respond));
+        self
+    }
+
+    /// The address of the browser, where a proxy stands between; WorkOS judges risks by it.
+    ///
+    /// Defaults to the peer's address.
+    pub fn client_ip(
+        mut self,
+        client_ip: impl Fn(&HttpRequest) -> Option<IpAddr> + 'static,
+    ) -> Self {
+        self.options.client_ip = Some(Rc::new(client_ip));
+        self
+    }
 }
 
 impl HttpServiceFactory for CallbackService {
     fn register(self, service: &mut AppService) {
-        let inner = &self.authkit.inner;
-        let path = match self.path {
-            // Middleware auth has to know it, and every worker registers the same.
-            Some(path) => inner.callback_path.get_or_init(|| path),
-            None => &inner.config.paths.callback,
-        };
-        register(service, &self.authkit, path, callback);
+        let paths = &self.authkit.inner.config.paths;
+        let path = self.path.as_deref().unwrap_or(&paths.callback);
+        self.authkit.own_callback_path(path);
+        let options = Rc::new(self.options);
+        let of_choice = Rc::clone(&options);
+        register(service, &self.authkit, path, move |request, authkit| {
+            callback(request, authkit, Rc::clone(&options))
+        });
+        register(
+            service,
+            &self.authkit,
+            &paths.select_organization,
+            move |request, body, authkit| {
+                select_organization(request, body, authkit, Rc::clone(&of_choice))
+            },
+        );
     }
 }
 
-async fn callback(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResponse {
+async fn callback(
+    request: HttpRequest,
+    authkit: web::Data<AuthKit>,
+    options: Rc<CallbackOptions>,
+) -> HttpResponse {
     if request.method() != Method::GET {
         return method_not_allowed(&request, "GET");
     }
     if is_prefetch(request.headers()) {
-        return HttpResponse::NoContent().finish();
+        return rejection::nothing_yet(&request);
     }
     let Some(session) = RequestSession::of(&request) else {
         return rejection::unavailable(&request, 1);
     };
     let query = CallbackQuery::parse(request.query_string());
-    let outcome = finish(&authkit, &session, &request, &query)
+    let outcome = finish(&authkit, &session, &request, &options, &query)
         .instrument(info_span!("authkit.callback"))
         .await;
-    let mut response = match outcome {
-        Ok(Finished::SignedIn { return_to }) => go_on(&authkit, &return_to),
-        Ok(Finished::Restart(sign_in)) => sign_in.response(&authkit, &request),
-        Err(error) => {
-            debug!(code = error.code(), "a sign-in ended without a session");
-            error.response(&authkit, &request)
-        }
-    };
+    let mut response = respond(&authkit, &request, &options, outcome).await;
     if let Some(state) = &query.state
-        && (!carried(&request, state).is_empty())
+        && !carried(&request, state).is_empty()
     {
         let name = verifier_cookie_name(state);
         let removal = set_cookie::verifier_removal(&authkit.inner.config.cookie, &name);
@@ -111,35 +208,44 @@ async fn callback(request: HttpRequest, authkit: web::Data<AuthKit>) -> HttpResp
             response.headers_mut().append(SET_COOKIE, removal);
         }
     }
+    response
+}
+
+async fn respond(
+    authkit: &AuthKit,
+    request: &HttpRequest,
+    options: &CallbackOptions,
+    outcome: Result<Finished, CallbackError>,
+) -> HttpResponse {
+    let mut response = match outcome {
+        Ok(Finished::SignedIn { return_to, origin }) => {
+            let option = options.return_to.as_ref().filter(|_| return_to.is_root());
+            let origin = origin.as_ref().unwrap_or(&authkit.inner.config.base_url);
+            go_on(authkit, &option.unwrap_or(&return_to).on(origin))
+        }
+        Ok(Finished::Restart(sign_in)) => sign_in.response_with_nonce(authkit, request).await,
+        Ok(Finished::ChooseOrganization(response)) => response,
+        Err(error) => {
+            debug!(code = error.code(), "a sign-in ended without a session");
+            match &options.on_error {
+                Some(on_error) => on_error(&error, request),
+                None => error.response(authkit, request),
+            }
+        }
+    };
     CachePolicy::private(request.headers()).apply(response.headers_mut());
     response
 }
 
 /// What the callback has come to.
 enum Finished {
-    SignedIn { return_to: ReturnTo },
-    Restart(SignIn),
-}
-
-/// Why a callback gave no session.
-#[derive(Debug)]
-enum CallbackError {
-    /// No `state`, or one that this browser did not start.
-    UnknownState,
-    /// Two verifier cookies of one name: one of them may have been planted.
-    AmbiguousState,
-    TooLate,
-    /// AuthKit came back with an error, most often since the user cancelled.
-    Cancelled,
-    NoCode,
-    Refused,
-    StepUp,
-    WorkOsTooLate,
-    WorkOsUnusable,
-    /// A replay with a session that cannot be judged now.
-    CannotTell {
-        retry_after: u64,
+    SignedIn {
+        return_to: ReturnTo,
+        /// The origin to return to, if not the configured one.
+        origin: Option<Origin>,
     },
+    Restart(SignInStart),
+    ChooseOrganization(HttpResponse),
 }
 
 /// The checks of a callback, in their order.
@@ -147,6 +253,7 @@ async fn finish(
     authkit: &AuthKit,
     session: &RequestSession,
     request: &HttpRequest,
+    options: &CallbackOptions,
     query: &CallbackQuery,
 ) -> Result<Finished, CallbackError> {
     let inner = &authkit.inner;
@@ -167,7 +274,7 @@ async fn finish(
         if state.restarted {
             return Err(CallbackError::TooLate);
         }
-        return Ok(Finished::Restart(SignIn {
+        return Ok(Finished::Restart(SignInStart {
             return_to: state.return_to,
             options: state.options,
             restarted: true,
@@ -177,20 +284,44 @@ async fn finish(
         return Err(CallbackError::Cancelled);
     }
     let code = query.code.clone().ok_or(CallbackError::NoCode)?;
-    let exchange = CodeExchange {
-        code,
-        code_verifier: state.code_verifier,
-        invitation_token: state.options.invitation_token,
-        peer: session.peer(),
-        reauthenticated_at: state.options.max_age.map(|_| now),
+    let mut info = session.request_info();
+    if let Some(client_ip) = &options.client_ip {
+        info.peer = client_ip(request);
+    }
+    let carried = Carried {
+        custom: state.options.custom.clone(),
+        request: info,
     };
-    let begun = inner.exchanges.exchange(sealed, exchange).await?;
+    let beginning = Beginning {
+        admit: options.admit(&carried),
+        begun: options.begun(&carried),
+        request: carried.request,
+        reauthenticated_at: state.options.max_age.map(|_| now),
+        grant: Grant::Code {
+            code,
+            code_verifier: state.code_verifier,
+            invitation_token: state.options.invitation_token.clone(),
+        },
+    };
+    let begun = match inner.beginnings.begin(sealed, beginning).await {
+        Ok(begun) => begun,
+        Err(BeginError::StepUp(step_up)) => {
+            let choice =
+                select_organization::lead(authkit, &step_up, &state.return_to, &state.options);
+            return choice
+                .map(Finished::ChooseOrganization)
+                .ok_or_else(|| BeginError::StepUp(step_up).into());
+        }
+        Err(BeginError::Spent) => return replayed(authkit, session, sealed).await,
+        Err(error) => return Err(error.into()),
+    };
     session.replace(Resolution {
         outcome: Outcome::SignedIn(begun.signed_in.clone()),
         cookie: CookieChange::Set(begun.sealed.clone()),
     });
     Ok(Finished::SignedIn {
         return_to: state.return_to,
+        origin: state.redirect_uri.as_ref().map(Origin::of),
     })
 }
 
@@ -206,6 +337,7 @@ async fn replayed(
     match session.resolution().await.outcome {
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
+            origin: state.redirect_uri.as_ref().map(Origin::of),
         }),
         Outcome::SignedOut { .. } => Err(CallbackError::UnknownState),
         Outcome::CannotTell { retry_after } => Err(CallbackError::CannotTell { retry_after }),
@@ -224,15 +356,13 @@ fn carried(request: &HttpRequest, sealed: &str) -> Vec<String> {
         .collect()
 }
 
-fn go_on(authkit: &AuthKit, return_to: &ReturnTo) -> HttpResponse {
-    let config = &authkit.inner.config;
-    let address = return_to.on(&config.base_url);
-    if config.cookie.same_site == SameSite::Strict {
+fn go_on(authkit: &AuthKit, address: &str) -> HttpResponse {
+    if authkit.inner.config.cookie.same_site == SameSite::Strict {
         // On a redirect that began at AuthKit the browser would not send the new cookie.
         return Page {
             title: "You are signed in",
             sentence: "Taking you back to where you were.",
-            link: Some(("Continue", &address)),
+            link: Some(("Continue", address)),
         }
         .continuing();
     }
@@ -278,108 +408,6 @@ fn is_percent_encoded(text: &str) -> bool {
         let octet = rest.as_bytes().get(..2);
         octet.is_some_and(|octet| octet.iter().all(u8::is_ascii_hexdigit))
     })
-}
-
-impl CallbackError {
-    fn code(&self) -> &'static str {
-        self.describe().1
-    }
-
-    fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
-        match self {
-            Self::UnknownState | Self::AmbiguousState => (
-                StatusCode::BAD_REQUEST,
-                "unknown_state",
-                "This sign-in was not started here",
-                "It may have been started in another browser or tab, or ended already. Please sign in again.",
-            ),
-            Self::TooLate => (
-                StatusCode::BAD_REQUEST,
-                "state_expired",
-                "This sign-in took too long",
-                "Please sign in again.",
-            ),
-            Self::Cancelled => (
-                StatusCode::BAD_REQUEST,
-                "sign_in_cancelled",
-                "You are not signed in",
-                "The sign-in was cancelled or refused. You can try again at any time.",
-            ),
-            Self::NoCode => (
-                StatusCode::BAD_REQUEST,
-                "code_missing",
-                "This sign-in is incomplete",
-                "Please sign in again.",
-            ),
-            Self::Refused => (
-                StatusCode::BAD_REQUEST,
-                "code_refused",
-                "This sign-in is no longer valid",
-                "Please sign in again.",
-            ),
-            Self::StepUp => (
-                StatusCode::FORBIDDEN,
-                "step_required",
-                "One more step is needed",
-                "Your organization asks for another way of signing in. Please sign in again and follow the steps shown.",
-            ),
-            Self::WorkOsTooLate => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "sign_in_timeout",
-                "The sign-in service is slow",
-                "It did not answer in time. Please try again in a moment.",
-            ),
-            Self::WorkOsUnusable => (
-                StatusCode::BAD_GATEWAY,
-                "sign_in_failed",
-                "The sign-in service has a problem",
-                "You could not be signed in. Please try again in a moment.",
-            ),
-            Self::CannotTell { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "sign_in_unavailable",
-                "Please try again in a moment",
-                "Your sign-in cannot be checked right now.",
-            ),
-        }
-    }
-
-    fn response(&self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
-        if matches!(self, Self::AmbiguousState) {
-            warn!("a callback with two verifier cookies of one name was refused");
-        }
-        if let Self::CannotTell { retry_after } = self {
-            return rejection::unavailable(request, *retry_after);
-        }
-        let (status, code, title, detail) = self.describe();
-        refusal(
-            request,
-            &Problem {
-                code,
-                title,
-                detail,
-                sign_in_url: Some(authkit.sign_in_address(Screen::SignIn, None)),
-                ..Problem::new(status)
-            },
-        )
-    }
-}
-
-impl From<ExchangeError> for CallbackError {
-    fn from(error: ExchangeError) -> Self {
-        match error {
-            ExchangeError::Refused => Self::Refused,
-            ExchangeError::StepUp(step_up) => {
-                warn!(
-                    code = step_up.code,
-                    "a sign-in needs another step at AuthKit"
-                );
-                Self::StepUp
-            }
-            ExchangeError::TooLate => Self::WorkOsTooLate,
-            ExchangeError::Unusable => Self::WorkOsUnusable,
-        }
-    }
 }
 
 /// Bytes: above what fits a cookie.
