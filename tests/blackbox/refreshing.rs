@@ -11,7 +11,8 @@ use actix_web::{Responder, get, web};
 use authkit_actix::{
     AuthKit, AuthUser,
     emulator::{
-        EmulatorOrganization, EmulatorUser, Endpoint, Fault, NewSession, RefreshReuse, StepUp,
+        EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, Fault, NewSession,
+        RefreshReuse, StepUp,
     },
 };
 use authkit_tests::{Answer, Browser, Log, TestApp, raw_exchange};
@@ -358,7 +359,15 @@ async fn an_answer_that_does_not_end_is_waited_for_no_longer_than_five_seconds()
 #[tokio::test]
 async fn when_our_own_key_is_wrong_nobody_is_signed_out_and_the_log_is_loud() {
     let log = Log::capture();
-    let app = TestApp::start().await;
+    let app = TestApp::builder()
+        .emulator(|emulator| {
+            let users = (0..20).map(|index| {
+                EmulatorUser::new(format!("{index}@example.com")).id(format!("user_loud_{index}_"))
+            });
+            users.fold(emulator, EmulatorBuilder::user)
+        })
+        .start()
+        .await;
     let mut faults: Vec<_> = [401, 403, 404, 405, 410, 422].map(Fault::Status).to_vec();
     for status in [400, 401, 403] {
         faults.push(Fault::json(status, json!({"error": "invalid_client"})));
@@ -368,20 +377,15 @@ async fn when_our_own_key_is_wrong_nobody_is_signed_out_and_the_log_is_loud() {
         403,
         json!({"error": "forbidden", "code": "forbidden"}),
     ));
-    for fault in faults {
-        let session = app.session(ADA);
-        let cookie = cookie(&app, &session);
+    for (index, fault) in faults.into_iter().enumerate() {
+        let cookie = cookie(&app, &app.session(format!("{index}@example.com").as_str()));
         app.clock.advance(EXPIRED);
         app.emulator
             .fault(Endpoint::AuthenticateRefresh, fault.clone());
         assert!(cannot_tell(&app.ask(ME, &cookie).await), "{fault:?}");
         app.emulator.clear_faults();
         renewed(&app, &app.ask(ME, &cookie).await);
-        let id = app.claims(&session["access_token"])["sid"]
-            .as_str()
-            .expect("an id")
-            .to_owned();
-        let lines = log.lines_with(&id);
+        let lines = log.lines_with(&format!("user_loud_{index}_"));
         let loud = lines.iter().filter(|line| line.contains("ERROR"));
         assert_eq!(loud.count(), 1, "{fault:?} {lines:?}");
     }
@@ -564,8 +568,8 @@ async fn a_refresh_token_that_stays_the_same_is_spent_again_when_it_is_due() {
     let app = TestApp::start().await;
     let mut session = app.session(ADA);
     let mut cookie = cookie(&app, &session);
-    for round in 1..=3 {
-        app.clock.advance(280);
+    for (seconds, round) in [(EXPIRED, 1), (280, 2), (EXPIRED, 3)] {
+        app.clock.advance(seconds);
         session["access_token"] = app.session(ADA)["access_token"].clone();
         let same = Fault::json(200, session.clone());
         app.emulator

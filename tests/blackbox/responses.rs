@@ -107,13 +107,14 @@ async fn three(
     status: AuthStatus,
     maybe: Option<AuthUser>,
 ) -> impl Responder {
+    let of_auth = auth.user();
     let of_status = match &status {
         AuthStatus::SignedIn(user) => Some(user.access_token()),
         _ => None,
     };
     let own = Some(user.access_token());
     let others = [
-        auth.user().map(AuthUser::access_token),
+        of_auth.as_ref().map(|user| user.access_token()),
         of_status,
         maybe.as_ref().map(AuthUser::access_token),
     ];

@@ -1,6 +1,6 @@
 //! The rules, one method for each value.
 
-use std::{borrow::Cow, str::FromStr, time::Duration};
+use std::{borrow::Cow, num::NonZeroU16, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -196,8 +196,9 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             None => self.api_https(),
         };
         let port = match port {
-            Some(port) => Some(Some(port)),
-            None => self.number::<u16>(API_PORT, "a port from 1 to 65535"),
+            Some(0) => self.refuse(API_PORT, "0 is not a port; write one from 1 to 65535"),
+            Some(port) => Some(NonZeroU16::new(port)),
+            None => self.number::<NonZeroU16>(API_PORT, "a port from 1 to 65535"),
         };
         let host = Host::parse(&hostname).ok().or_else(|| {
             self.refuse(
@@ -210,9 +211,6 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             )
         });
         let (https, port, host) = (https?, port?, host?);
-        if port == Some(0) {
-            return self.refuse(API_PORT, "0 is not a port; write one from 1 to 65535");
-        }
         let scheme = if https { "https" } else { "http" };
         let port = port.map_or(String::new(), |port| format!(":{port}"));
         let url = self.accept(API_HOSTNAME, http_url(&format!("{scheme}://{host}{port}")))?;

@@ -69,6 +69,7 @@ type Refreshed = Result<Arc<Successor>, Failed>;
 /// The organization that a refresh is for.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
+    session_id: &'a str,
     organization_id: Option<&'a str>,
     is_switch: bool,
 }
@@ -118,15 +119,14 @@ impl Refreshes {
     ) -> Result<Arc<Successor>, RefreshFailure> {
         let mut session = Arc::clone(session);
         for _ in 0..MOST_ROUNDS {
-            let key = FlightKey::of(session.refresh_token.expose_secret());
+            let key = key_of(&session);
             let flight = || self.flight(&session, target, request.clone());
             match self.flights.join_or_start(key, flight).await {
                 Some(Ok(successor)) => {
-                    let next = FlightKey::of(successor.session.refresh_token.expose_secret());
                     let is_meant =
                         !target.is_switch || successor.organization_id == target.organization_id();
                     // A straggler follows the refreshes since, lest an older session replace a newer.
-                    if is_meant && !self.flights.knows(next) {
+                    if is_meant && !self.flights.knows(key_of(&successor.session)) {
                         return Ok(successor);
                     }
                     session = Arc::clone(&successor.session);
@@ -182,22 +182,36 @@ impl Refreshes {
                 }
             }
         }
-        .instrument(info_span!("authkit.session.refresh", user_id = %session.user.id))
+        .instrument(info_span!(
+            "authkit.session.refresh",
+            session_id = target.session_id,
+            user_id = %session.user.id,
+        ))
     }
+}
+
+/// WorkOS may answer with the same refresh token again, so the access token belongs to the key: with
+/// the next one, the refresh token is spent anew.
+fn key_of(session: &Session) -> FlightKey {
+    let refresh_token = session.refresh_token.expose_secret();
+    let access_token = session.access_token.expose_secret();
+    FlightKey::of(&format!("{refresh_token}\0{access_token}"))
 }
 
 impl<'a> Target<'a> {
     /// The session as it is, in its organization; whatever successor there is will do.
     pub(crate) fn renewal(claims: &'a AccessTokenClaims) -> Self {
         Self {
+            session_id: &claims.sid,
             organization_id: claims.org_id.as_deref(),
             is_switch: false,
         }
     }
 
     /// That organization and no other.
-    pub(crate) fn switch(organization_id: &'a str) -> Self {
+    pub(crate) fn switch(claims: &'a AccessTokenClaims, organization_id: &'a str) -> Self {
         Self {
+            session_id: &claims.sid,
             organization_id: Some(organization_id),
             is_switch: true,
         }
@@ -246,13 +260,15 @@ impl Refresh {
             }
             // Dropping WorkOS's answer would lose the session; it is verified when it is opened.
             Err(KeysUnavailable { .. }) => false,
-            Ok(Verdict::Expired(_) | Verdict::NotYetValid(_)) => {
+            Ok(Verdict::Expired(claims) | Verdict::NotYetValid(claims))
+                if claims.sub == session.user.id =>
+            {
                 warn!(
                     "a token is not valid at the moment it was issued: check this machine's clock"
                 );
                 true
             }
-            Ok(Verdict::Valid(_) | Verdict::Forged(_)) => {
+            Ok(_) => {
                 error!("WorkOS answered a refresh with a token that does not verify");
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }

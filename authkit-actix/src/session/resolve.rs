@@ -69,7 +69,7 @@ impl Sessions {
         request: RequestInfo,
     ) -> Result<Resolution, RefreshFailure> {
         let target = match organization_id {
-            Some(organization_id) => Target::switch(organization_id),
+            Some(organization_id) => Target::switch(&signed_in.claims, organization_id),
             None => Target::renewal(&signed_in.claims),
         };
         let successor = self
