@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 const DOCUMENT: [(&str, &str); 2] = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
 const API_CALL: [(&str, &str); 1] = [("accept", "application/json")];
+const PREFLIGHT: [(&str, &str); 2] = [
+    ("origin", "https://other.example"),
+    ("access-control-request-method", "POST"),
+];
 
 /// Guarded by the attribute, by an extractor, and by middleware auth.
 const PROTECTED: [&str; 3] = ["/account", "/api/me", "/private/page"];
@@ -253,22 +257,42 @@ async fn options_is_never_redirected() {
 }
 
 #[tokio::test]
-async fn a_cors_preflight_passes_untouched() {
-    let app = TestApp::start().await;
+async fn a_cors_preflight_passes_to_the_layer_that_answers_it() {
+    let app = TestApp::builder().routes(with_cors).start().await;
     for extra in [None, Some(DOCUMENT[1])] {
-        let mut headers = vec![
-            ("origin", "https://other.example"),
-            ("access-control-request-method", "POST"),
-        ];
+        let mut headers = PREFLIGHT.to_vec();
         headers.extend(extra);
         let answer = app
             .browser()
             .send(Method::OPTIONS, "/private/page", &headers, "")
             .await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.status, 204, "{answer:?}");
         assert!(starts_nothing(&answer), "{answer:?}");
         assert_eq!(answer.header("cache-control"), None);
     }
+}
+
+fn with_cors(authkit: &AuthKit, config: &mut web::ServiceConfig) {
+    let protected = authkit.middleware().protect().build().expect("no patterns");
+    let preflight = web::method(actix_web::http::Method::OPTIONS).to(|| async {
+        HttpResponse::NoContent()
+            .insert_header(("access-control-allow-origin", "https://other.example"))
+            .finish()
+    });
+    let page = web::resource("/private/page").route(preflight);
+    config.service(web::scope("").wrap(protected).service(page));
+}
+
+#[tokio::test]
+async fn a_preflight_that_no_layer_answers_serves_nobody_a_protected_page() {
+    let app = TestApp::start().await;
+    let answer = app
+        .browser()
+        .send(Method::OPTIONS, "/private/page", &PREFLIGHT, "")
+        .await;
+    assert_eq!(answer.status, 401);
+    assert!(!answer.body.contains("private body"));
+    assert!(starts_nothing(&answer), "{answer:?}");
     let get = [("access-control-request-method", "POST"), API_CALL[0]];
     let answer = app
         .browser()

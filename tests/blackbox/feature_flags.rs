@@ -9,13 +9,13 @@ use authkit_tests::{Log, TestApp, TestAppBuilder};
 use serde_json::json;
 
 #[get("/flags")]
-async fn all_flags(user: Option<AuthUser>, flags: web::Data<FeatureFlags>) -> impl Responder {
-    HttpResponse::Ok().json(flags.all_flags(user.as_ref()))
+async fn all_flags(user: Option<AuthUser>, authkit: web::Data<AuthKit>) -> impl Responder {
+    HttpResponse::Ok().json(authkit.feature_flags().all_flags(user.as_ref()))
 }
 
 #[get("/reports")]
-async fn reports(user: AuthUser, flags: web::Data<FeatureFlags>) -> impl Responder {
-    if flags.is_enabled("new-reports", &user) {
+async fn reports(user: AuthUser, authkit: web::Data<AuthKit>) -> impl Responder {
+    if authkit.feature_flags().is_enabled("new-reports", &user) {
         "the new reports"
     } else {
         "the old reports"
@@ -24,7 +24,7 @@ async fn reports(user: AuthUser, flags: web::Data<FeatureFlags>) -> impl Respond
 
 fn routes(authkit: &AuthKit, config: &mut web::ServiceConfig) {
     config
-        .app_data(web::Data::new(authkit.feature_flags().clone()))
+        .app_data(web::Data::new(authkit.clone()))
         .service(all_flags)
         .service(reports);
 }
@@ -93,14 +93,15 @@ async fn bootstrap_flags_hold_while_workos_is_down_and_its_first_answer_replaces
         .authkit(|authkit| authkit.bootstrap_feature_flags([bootstrap]))
         .start()
         .await;
-    let outage = Fault::Status(503).times(1);
-    app.emulator.fault(Endpoint::FeatureFlags, outage);
+    app.emulator
+        .fault(Endpoint::FeatureFlags, Fault::Status(503));
     let flags = app.authkit.feature_flags();
     let mut changes = flags.changes();
     assert_eq!(flags.wait_until_ready(Duration::ZERO).await, Ok(()));
     let answer = app.browser().get("/flags").await;
     assert_eq!(answer.json(), json!({"new-reports": true}));
 
+    app.emulator.clear_faults();
     let slugs: Vec<String> = tokio::time::timeout(LONG, changes.changed())
         .await
         .expect("an answer after the outage")

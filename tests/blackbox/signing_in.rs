@@ -279,11 +279,7 @@ async fn the_routes_take_whom_and_what_to_expect() {
         ),
         ("screen_hint=sign-up", "screen_hint", Some("sign-up")),
         ("screen_hint=nonsense", "screen_hint", None),
-        (
-            "login_hint=a%0d%0aX-Evil:%201",
-            "login_hint",
-            None,
-        ),
+        ("login_hint=a%0d%0aX-Evil:%201", "login_hint", None),
         (
             "client_id=client_evil",
             "client_id",
