@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tracing::debug;
 
 use super::{
-    extract::{Answer, Extraction, extract},
+    extract::{Answer, Extraction, extract, of_user},
     rejection::{self, Problem, Rejection, as_error, missing_middleware},
     request_session::RequestSession,
 };
@@ -24,8 +24,6 @@ use crate::{
     api_keys::is_jwt,
     authkit::AuthKit,
     lookups::Unavailable,
-    oauth::Screen,
-    session::Outcome,
     token::{Check, Verdict},
     workos::ApiKey,
 };
@@ -295,21 +293,9 @@ impl FromRequest for Caller {
             if let Some(caller) = Admitted::of(request) {
                 return Answer::Value(caller);
             }
-            match resolution.outcome {
-                Outcome::SignedIn(signed_in) => {
-                    Answer::Value(Caller::User(AuthUser::plain(signed_in)))
-                }
-                Outcome::SignedOut { organization_id } => Answer::Error(
-                    Rejection::SignedOut {
-                        screen: Screen::SignIn,
-                        organization_id,
-                    }
-                    .error(session.authkit(), request),
-                ),
-                Outcome::CannotTell { retry_after } => {
-                    Answer::Instead(rejection::unavailable(request, retry_after))
-                }
-            }
+            of_user(session, request, resolution, |signed_in| {
+                Answer::Value(Caller::User(AuthUser::plain(signed_in)))
+            })
         })
     }
 }

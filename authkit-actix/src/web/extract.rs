@@ -3,6 +3,7 @@
 use std::{
     future::{Ready, ready},
     rc::Rc,
+    sync::Arc,
 };
 
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode};
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     access::AuthUser,
     oauth::Screen,
-    session::{Outcome, Resolution},
+    session::{Outcome, Resolution, SignedIn},
 };
 
 /// Ready at once on the hot path, boxed where WorkOS has to be asked.
@@ -55,26 +56,17 @@ impl<C: DeserializeOwned + 'static> FromRequest for AuthUser<C> {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(
-            request,
-            "AuthUser",
-            |session, request, resolution| match resolution.outcome {
-                Outcome::SignedIn(signed_in) => match AuthUser::new(signed_in) {
+        extract(request, "AuthUser", |session, request, resolution| {
+            of_user(
+                session,
+                request,
+                resolution,
+                |signed_in| match AuthUser::new(signed_in) {
                     Ok(user) => Answer::Value(user),
                     Err(error) => Answer::Instead(unfit_claims(request, &error)),
                 },
-                Outcome::SignedOut { organization_id } => Answer::Error(
-                    Rejection::SignedOut {
-                        screen: Screen::SignIn,
-                        organization_id,
-                    }
-                    .error(session.authkit(), request),
-                ),
-                Outcome::CannotTell { retry_after } => {
-                    Answer::Instead(rejection::unavailable(request, retry_after))
-                }
-            },
-        )
+            )
+        })
     }
 }
 
@@ -99,6 +91,22 @@ pub(super) enum Answer<T> {
     Error(Error),
     /// `Option` would make `None` of an error, so the middleware has to answer.
     Instead(HttpResponse),
+}
+
+/// What an extractor that wants a user gives.
+pub(super) fn of_user<T>(
+    session: &RequestSession,
+    request: &HttpRequest,
+    resolution: Resolution,
+    read: impl FnOnce(Arc<SignedIn>) -> Answer<T>,
+) -> Answer<T> {
+    match Rejection::unless_signed_in(resolution.outcome, Screen::SignIn) {
+        Ok(signed_in) => read(signed_in),
+        Err(Rejection::CannotTell { retry_after }) => {
+            Answer::Instead(rejection::unavailable(request, retry_after))
+        }
+        Err(rejection) => Answer::Error(rejection.error(session.authkit(), request)),
+    }
 }
 
 pub(super) fn extract<T: 'static>(

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::{Credential, Decision, Rule},
-    session::{Outcome, Resolution},
+    session::Resolution,
 };
 
 /// A rule as a type: the macros write one for each handler.
@@ -90,25 +90,19 @@ fn refusal(
     resolution: Resolution,
 ) -> Option<Error> {
     let authkit = session.authkit();
-    let rejection = match resolution.outcome {
-        Outcome::SignedIn(signed_in) => {
-            match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
-                Decision::Pass => return None,
-                Decision::Forbidden => Rejection::Forbidden,
-                Decision::Stale { max_age } => Rejection::Stale {
-                    max_age,
-                    organization_id: signed_in.claims.org_id.clone(),
-                },
-                Decision::StaleForGood => Rejection::StaleForGood {
-                    max_age: rule.max_age,
-                },
-            }
-        }
-        Outcome::SignedOut { organization_id } => Rejection::SignedOut {
-            screen: rule.screen,
-            organization_id,
+    let rejection = match Rejection::unless_signed_in(resolution.outcome, rule.screen) {
+        Ok(signed_in) => match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
+            Decision::Pass => return None,
+            Decision::Forbidden => Rejection::Forbidden,
+            Decision::Stale { max_age } => Rejection::Stale {
+                max_age,
+                organization_id: signed_in.claims.org_id.clone(),
+            },
+            Decision::StaleForGood => Rejection::StaleForGood {
+                max_age: rule.max_age,
+            },
         },
-        Outcome::CannotTell { retry_after } => Rejection::CannotTell { retry_after },
+        Err(rejection) => rejection,
     };
     let scheme = if rule.reads_authorization() {
         "Bearer"

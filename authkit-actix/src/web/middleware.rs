@@ -296,17 +296,11 @@ impl Protection {
         if is_ours || self.unauthenticated.matches(raw, decoded) {
             return None;
         }
-        match session.resolution().await.outcome {
-            Outcome::SignedIn(_) => None,
-            Outcome::SignedOut { organization_id } => Some(Rejection::SignedOut {
-                screen: if self.sign_up.matches(raw, decoded) {
-                    Screen::SignUp
-                } else {
-                    Screen::SignIn
-                },
-                organization_id,
-            }),
-            Outcome::CannotTell { retry_after } => Some(Rejection::CannotTell { retry_after }),
-        }
+        let screen = if self.sign_up.matches(raw, decoded) {
+            Screen::SignUp
+        } else {
+            Screen::SignIn
+        };
+        Rejection::unless_signed_in(session.resolution().await.outcome, screen).err()
     }
 }

@@ -1,5 +1,7 @@
 //! The answers for requests that may not pass: a page for people, problem details for programs.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     error::InternalError,
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     authkit::AuthKit,
     oauth::{ReturnTo, Screen, SignInOptions},
+    session::{Outcome, SignedIn},
 };
 
 /// Why a request stops before its handler.
@@ -45,6 +48,21 @@ pub(super) enum Rejection {
 }
 
 impl Rejection {
+    /// Who is signed in, or why the request stops.
+    pub(super) fn unless_signed_in(
+        outcome: Outcome,
+        screen: Screen,
+    ) -> Result<Arc<SignedIn>, Self> {
+        match outcome {
+            Outcome::SignedIn(signed_in) => Ok(signed_in),
+            Outcome::SignedOut { organization_id } => Err(Self::SignedOut {
+                screen,
+                organization_id,
+            }),
+            Outcome::CannotTell { retry_after } => Err(Self::CannotTell { retry_after }),
+        }
+    }
+
     pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
         self.response_by("AuthKit", authkit, request)
     }
