@@ -119,6 +119,7 @@ fn requirement_value(requirement: &Requirement) -> TokenStream {
             Right::Organization => quote!(Organization(#value)),
         },
         Requirement::AnyOrganization => quote!(AnyOrganization),
+        Requirement::NoImpersonation => quote!(NoImpersonation),
         Requirement::All(inner) => return group_value("All", inner),
         Requirement::Any(inner) => return group_value("Any", inner),
         Requirement::Not(inner) => {

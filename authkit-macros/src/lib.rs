@@ -50,6 +50,7 @@ use crate::{
 /// | `feature_flag = "beta"` | the feature flag |
 /// | `organization` | a session in any organization |
 /// | `organization = "org_…"` | a session in this organization |
+/// | `no_impersonation` | nobody who acts for the user |
 /// | `max_age = 300` | a sign-in at most that many seconds old |
 /// | `any(…)`, `all(…)`, `not(…)` | one, every one, none of the requirements inside |
 /// | `accept(session, bearer, api_key)` | any of these credentials; without it, a session |

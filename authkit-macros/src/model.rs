@@ -50,6 +50,7 @@ pub(crate) enum Requirement {
     /// The value is a string literal that is not empty, or the path of a constant.
     Right(Right, Expr),
     AnyOrganization,
+    NoImpersonation,
     /// At least one.
     All(Vec<Requirement>),
     /// At least one.

@@ -580,14 +580,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "mfa",
         &[
             "unknown argument `mfa`, expected one of `role`, `permission`, `entitlement`, \
-           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`, `accept`",
+           `feature_flag`, `organization`, `no_impersonation`, `max_age`, `any`, `all`, `not`, `accept`",
         ],
     ),
     (
         r#"role = "a", __placed"#,
         &[
             "unknown argument `__placed`, expected one of `role`, `permission`, `entitlement`, \
-           `feature_flag`, `organization`, `max_age`, `any`, `all`, `not`, `accept`",
+           `feature_flag`, `organization`, `no_impersonation`, `max_age`, `any`, `all`, `not`, `accept`",
         ],
     ),
     ("role", &["`role` needs a value: write `role = \"admin\"`"]),

@@ -166,6 +166,13 @@ impl Reader {
             Ok(Term::Right(right)) => {
                 text(&name, value).map(|value| Some(Requirement::Right(right, value)))
             }
+            Ok(Term::NoImpersonation) => match value {
+                Value::Absent => Ok(Some(Requirement::NoImpersonation)),
+                Value::Assigned(_) | Value::List(_) => Err(Error::new(
+                    name.span(),
+                    "`no_impersonation` takes no value: write it alone",
+                )),
+            },
             Ok(Term::MaxAge) => self.max_age(&name, value, group).map(|()| None),
             Ok(Term::Accept) => self.accept(&name, value, group).map(|()| None),
             Ok(Term::Any) => self.group(&name, value, Requirement::Any),
@@ -288,6 +295,7 @@ impl Reader {
 #[derive(Clone, Copy)]
 enum Term {
     Right(Right),
+    NoImpersonation,
     MaxAge,
     Accept,
     Any,
@@ -489,7 +497,7 @@ fn distance(from: &str, to: &str) -> usize {
 pub(crate) const NO_AGE: &str = "`max_age = 0` would never let anyone in: \
      write how many seconds a sign-in stays recent, as in `max_age = 300`";
 
-const TERMS: [(&str, Term, &str); 10] = [
+const TERMS: [(&str, Term, &str); 11] = [
     ("role", Term::Right(Right::Role), "role = \"admin\""),
     (
         "permission",
@@ -510,6 +518,11 @@ const TERMS: [(&str, Term, &str); 10] = [
         "organization",
         Term::Right(Right::Organization),
         "organization = \"org_…\"",
+    ),
+    (
+        "no_impersonation",
+        Term::NoImpersonation,
+        "no_impersonation",
     ),
     ("max_age", Term::MaxAge, "max_age = 300"),
     (

@@ -44,6 +44,8 @@ pub enum Requirement {
     AnyOrganization,
     /// A session for this organization.
     Organization(&'static str),
+    /// The user themselves, and nobody who acts for them.
+    NoImpersonation,
     /// Every one of these.
     All(&'static [Requirement]),
     /// At least one of these.
@@ -78,7 +80,11 @@ impl Rule {
 
     pub(crate) fn decide(&self, signed_in: &SignedIn, now: i64) -> Decision {
         let claims = &signed_in.claims;
-        match self.decide_by(Rights::OfUser(claims), claims.auth_time, now) {
+        let rights = Rights::OfUser {
+            claims,
+            is_impersonated: claims.act.is_some() || signed_in.session.impersonator.is_some(),
+        };
+        match self.decide_by(rights, claims.auth_time, now) {
             Decision::Stale { max_age }
                 if is_within(
                     signed_in.session.reauthenticated_at,
@@ -93,7 +99,11 @@ impl Rule {
     }
 
     pub(crate) fn decide_bearer(&self, user: &BearerUser, now: i64) -> Decision {
-        self.decide_by(Rights::OfUser(user.token()), user.authenticated_at(), now)
+        let rights = Rights::OfUser {
+            claims: user.token(),
+            is_impersonated: user.token().act.is_some(),
+        };
+        self.decide_by(rights, user.authenticated_at(), now)
     }
 
     /// An API key is nobody's proof of identity, and never a recent one.
@@ -116,7 +126,10 @@ impl Rule {
 /// What a credential says about its holder.
 #[derive(Clone, Copy)]
 enum Rights<'a> {
-    OfUser(&'a AccessTokenClaims),
+    OfUser {
+        claims: &'a AccessTokenClaims,
+        is_impersonated: bool,
+    },
     /// Permissions, and nothing else.
     OfApiKey(&'a ApiKey),
 }
@@ -124,14 +137,14 @@ enum Rights<'a> {
 impl<'a> Rights<'a> {
     fn permissions(self) -> &'a [String] {
         match self {
-            Self::OfUser(claims) => &claims.permissions,
+            Self::OfUser { claims, .. } => &claims.permissions,
             Self::OfApiKey(key) => &key.permissions,
         }
     }
 
     fn claims(self) -> Option<&'a AccessTokenClaims> {
         match self {
-            Self::OfUser(claims) => Some(claims),
+            Self::OfUser { claims, .. } => Some(claims),
             Self::OfApiKey(_) => None,
         }
     }
@@ -149,6 +162,12 @@ impl Requirement {
             Self::FeatureFlag(flag) => contains(&rights.claims()?.feature_flags, flag),
             Self::AnyOrganization => rights.claims()?.org_id.is_some(),
             Self::Organization(id) => rights.claims()?.org_id.as_deref() == Some(id),
+            Self::NoImpersonation => match rights {
+                Rights::OfUser {
+                    is_impersonated, ..
+                } => !is_impersonated,
+                Rights::OfApiKey(_) => true,
+            },
             Self::All(all) => return first_to_decide(all, rights, false),
             Self::Any(any) => return first_to_decide(any, rights, true),
             Self::Not(requirement) => !requirement.is_met_by(rights)?,
