@@ -597,6 +597,21 @@ async fn without_workos_variables_an_emulator_signs_people_in() {
     assert!(home.body.contains("Signed in as ada@example.com"));
 }
 
+#[actix_web::test]
+async fn the_base_url_wins_over_the_port() {
+    let port = free_port().to_string();
+    let base_url = format!("http://localhost:{port}");
+    let mut command = showcase();
+    command.env("PORT", port).env("AUTHKIT_BASE_URL", &base_url);
+    let (_program, origin) = serving(&mut command);
+    assert_eq!(origin, base_url);
+    let answer = Browser::at(&origin).get("/account").await;
+    assert_eq!(
+        answer.location_parameter("redirect_uri"),
+        Some(format!("{base_url}/callback"))
+    );
+}
+
 #[test]
 fn every_variable_that_is_wrong_is_named() {
     let said = refused(&[
