@@ -382,7 +382,8 @@ impl AuthKitBuilder {
 
     /// How long before its expiry an access token is refreshed; zero waits until it has expired.
     ///
-    /// Defaults to 60 seconds, or 30 for tokens that live at most five minutes.
+    /// Defaults to 60 seconds, or 30 for tokens that live at most five minutes. One as long as a
+    /// token's life counts as half of it.
     pub fn refresh_buffer(mut self, buffer: Duration) -> Self {
         self.settings.refresh_buffer = Some(buffer);
         self

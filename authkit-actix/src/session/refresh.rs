@@ -102,8 +102,12 @@ impl Refreshes {
             None if lifetime <= SHORT_LIFE => SHORT_BUFFER,
             None => BUFFER,
         };
-        // A token is left at least half of its life, or every request would refresh it.
-        let buffer = buffer.min(lifetime / 2);
+        // A buffer as long as the token's life would refresh it with every request.
+        let buffer = if buffer < lifetime {
+            buffer
+        } else {
+            lifetime / 2
+        };
         buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
     }
 

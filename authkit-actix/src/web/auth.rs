@@ -225,6 +225,11 @@ impl Auth {
             Err(RefreshFailure::Unavailable { retry_after }) => {
                 return Err(RefreshError::Unavailable { retry_after });
             }
+            Err(RefreshFailure::StepUp(step_up))
+                if organization_id.is_some() && step_up.is_a_refusal() =>
+            {
+                return Err(RefreshError::OrganizationRefused);
+            }
             Err(RefreshFailure::StepUp(step_up)) => {
                 let organization_id = organization_id.map(str::to_owned);
                 let organization_id = organization_id.or_else(|| signed_in.claims.org_id.clone());
@@ -317,6 +322,9 @@ pub enum RefreshError {
     /// The session has ended at WorkOS. As a response: `401`.
     #[error("the session has ended")]
     Ended,
+    /// The user does not belong to that organization. As a response: `403`.
+    #[error("the user may not enter that organization")]
+    OrganizationRefused,
     /// AuthKit asks for another step first. As a response: to that step.
     #[error("AuthKit asks for another step ({})", .0.code)]
     StepUp(StepUpRequired),
@@ -394,6 +402,7 @@ impl ResponseError for RefreshError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::SignedOut | Self::Ended | Self::StepUp(_) => StatusCode::UNAUTHORIZED,
+            Self::OrganizationRefused => StatusCode::FORBIDDEN,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::ResponseBegun => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -409,7 +418,9 @@ impl ResponseError for RefreshError {
         if let Self::Unavailable { retry_after } = self {
             response.insert_header(("retry-after", retry_after.to_string()));
         }
-        response.finish()
+        response
+            .content_type("text/plain; charset=utf-8")
+            .body(self.to_string())
     }
 }
 
@@ -460,7 +471,11 @@ pub enum SignInError {
     StateNotJson,
 }
 
-impl ResponseError for SignInError {}
+impl ResponseError for SignInError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+}
 
 impl SignInUrl {
     /// The path to come back to. One that leads off the application's origin is ignored.
@@ -649,6 +664,8 @@ pub(super) fn end_session(
         .unwrap_or_else(|| ReturnTo::root().on(&config.base_url));
     let mut response = HttpResponse::SeeOther();
     response.insert_header((LOCATION, location));
+    // Browsers keep whole pages for the Back button, also those that say `no-store`.
+    response.insert_header(("clear-site-data", "\"cache\""));
     for pending in verifier_cookies(authkit, request) {
         let removal = set_cookie::verifier_removal(&config.cookie, &pending.name);
         response.append_header((SET_COOKIE, removal));

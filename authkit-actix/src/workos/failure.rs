@@ -82,6 +82,16 @@ impl fmt::Display for TransientReason {
     }
 }
 
+impl StepUp {
+    /// Whether no step leads into the organization that was asked for.
+    pub(crate) fn is_a_refusal(&self) -> bool {
+        self.authkit_redirect_url.is_none()
+            && (self.code == "organization_not_authorized"
+                || self.code == "organization_not_found"
+                || self.code.starts_with("organization_membership"))
+    }
+}
+
 impl WorkOsError {
     pub(crate) fn transient(reason: TransientReason) -> Self {
         Self::Transient {
