@@ -531,6 +531,15 @@ impl AuthKitBuilder {
         self
     }
 
+    /// Logs what is decided about sessions (refreshed, ended, a sign-in without one) at INFO, for
+    /// looking into a deployment without the rest of DEBUG.
+    ///
+    /// Defaults to DEBUG.
+    pub fn debug(mut self) -> Self {
+        self.settings.debug = true;
+        self
+    }
+
     /// Which responses are kept out of caches.
     ///
     /// Defaults to [`PrivateWhen::CredentialsSent`].
@@ -708,6 +717,7 @@ impl AuthKitBuilder {
                 hooks: Arc::clone(&hooks),
                 background: Arc::clone(&background),
                 buffer: config.refresh_buffer,
+                lift_decisions: config.debug,
             },
         );
         let feature_flags = FeatureFlags::new(

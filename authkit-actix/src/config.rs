@@ -87,6 +87,7 @@ pub(crate) struct Settings {
     pub(crate) login_page: Option<String>,
     pub(crate) eager_auth: bool,
     pub(crate) private_when: PrivateWhen,
+    pub(crate) debug: bool,
 }
 
 /// Which responses are kept out of caches.
@@ -126,6 +127,8 @@ pub(crate) struct Config {
     pub(crate) redirect_uris: Vec<Url>,
     pub(crate) eager_auth: bool,
     pub(crate) private_when: PrivateWhen,
+    /// Whether decisions about sessions are logged at INFO.
+    pub(crate) debug: bool,
 }
 
 /// The attributes of the session cookie.
@@ -246,6 +249,7 @@ impl Config {
             redirect_uris,
             eager_auth: code.eager_auth,
             private_when: code.private_when,
+            debug: code.debug,
         })
     }
 }

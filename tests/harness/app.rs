@@ -1,7 +1,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -36,10 +36,13 @@ pub struct TestApp {
 pub struct TestAppBuilder {
     emulator: Box<dyn FnOnce(EmulatorBuilder) -> EmulatorBuilder>,
     authkit: Box<dyn FnOnce(AuthKitBuilder) -> AuthKitBuilder>,
-    routes: fn(&AuthKit, &mut web::ServiceConfig),
+    routes: Routes,
+    listener: Option<TcpListener>,
     is_wrapped: bool,
     workers: usize,
 }
+
+type Routes = Arc<dyn Fn(&AuthKit, &mut web::ServiceConfig) + Send + Sync>;
 
 impl TestApp {
     /// The usual application: every test route, the library's own routes, the middleware around all.
@@ -51,7 +54,8 @@ impl TestApp {
         TestAppBuilder {
             emulator: Box::new(|emulator| emulator),
             authkit: Box::new(|authkit| authkit),
-            routes,
+            routes: Arc::new(routes),
+            listener: None,
             is_wrapped: true,
             workers: 1,
         }
@@ -139,8 +143,17 @@ impl TestAppBuilder {
     }
 
     /// Other routes than the usual ones.
-    pub fn routes(mut self, routes: fn(&AuthKit, &mut web::ServiceConfig)) -> Self {
-        self.routes = routes;
+    pub fn routes(
+        mut self,
+        routes: impl Fn(&AuthKit, &mut web::ServiceConfig) + Send + Sync + 'static,
+    ) -> Self {
+        self.routes = Arc::new(routes);
+        self
+    }
+
+    /// A socket of the test's own, whose address it knows before there is a configuration.
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
         self
     }
 
@@ -165,7 +178,9 @@ impl TestAppBuilder {
         )
         .start()
         .expect("an emulator");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = self
+            .listener
+            .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
         let origin = format!("http://{}", listener.local_addr().expect("an address"));
         let authkit = (self.authkit)(
             AuthKit::builder()
@@ -182,7 +197,7 @@ impl TestAppBuilder {
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = HttpServer::new(move || {
-                    let authkit = app_authkit.clone();
+                    let (authkit, routes) = (app_authkit.clone(), Arc::clone(&routes));
                     App::new()
                         .wrap(Condition::new(is_wrapped, authkit.middleware()))
                         .configure(|config| routes(&authkit, config))

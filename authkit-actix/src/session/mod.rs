@@ -1,5 +1,16 @@
 //! The session of a signed-in user: how its cookie is opened, and how it is kept alive.
 
+/// Logs a decision about a session: at DEBUG, or at INFO where the application wants to see them.
+macro_rules! decision {
+    ($lifted:expr, $($event:tt)*) => {
+        if $lifted {
+            tracing::info!($($event)*);
+        } else {
+            tracing::debug!($($event)*);
+        }
+    };
+}
+
 mod begin;
 mod hooks;
 mod open;
@@ -10,6 +21,8 @@ use std::{fmt, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use decision;
 
 pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use secrecy::ExposeSecret as _;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{
     CookieChange, Outcome, Resolution, Session, SignedIn,
@@ -172,7 +172,12 @@ impl Sessions {
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         }
         if expired || (!opened.is_successor && self.refreshes.is_due(&claims)) {
-            debug!(session_id = %claims.sid, expired, "the access token is due for a refresh");
+            decision!(
+                self.refreshes.lifts_decisions(),
+                session_id = %claims.sid,
+                expired,
+                "the access token is due for a refresh"
+            );
             return Step::Waits(Unsettled {
                 opened,
                 needs: Need::Refresh {

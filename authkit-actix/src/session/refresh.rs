@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
-use tracing::{Instrument as _, debug, error, info_span, warn};
+use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{Session, SignedIn, hooks::Hooks};
 use crate::{
@@ -34,6 +34,8 @@ pub(crate) struct RefreshSettings {
     /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
     /// 30 for tokens that live at most five minutes.
     pub(crate) buffer: Option<Duration>,
+    /// Whether decisions are logged at INFO.
+    pub(crate) lift_decisions: bool,
 }
 
 /// The session that follows on a spent refresh token.
@@ -92,6 +94,10 @@ impl Refreshes {
             tokens,
             clock,
         }
+    }
+
+    pub(super) fn lifts_decisions(&self) -> bool {
+        self.settings.lift_decisions
     }
 
     /// Whether a valid token is so near its end that it should be refreshed.
@@ -162,6 +168,7 @@ impl Refreshes {
             sealer: Arc::clone(&self.sealer),
             tokens: Arc::clone(&self.tokens),
             hooks: Arc::clone(&self.settings.hooks),
+            lift_decisions: self.settings.lift_decisions,
         };
         let hooks = Arc::clone(&self.settings.hooks);
         let is_switch = target.is_switch;
@@ -235,6 +242,7 @@ struct Refresh {
     sealer: Arc<Sealer>,
     tokens: Arc<Tokens>,
     hooks: Arc<Hooks>,
+    lift_decisions: bool,
 }
 
 impl Refresh {
@@ -248,7 +256,7 @@ impl Refresh {
         let answer = time::timeout_at(deadline, answer)
             .await
             .map_err(|_| unavailable(TransientReason::Timeout, None))?
-            .map_err(refused)?;
+            .map_err(|failure| refused(failure, self.lift_decisions))?;
         if answer.user.id != self.previous.user.id {
             error!("WorkOS answered a refresh with another user's session");
             return Err(unavailable(TransientReason::Unverifiable, None));
@@ -280,7 +288,7 @@ impl Refresh {
         let Ok(sealed) = self.sealer.seal(Purpose::Session, &session.to_json()) else {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
-        debug!("the session was refreshed");
+        decision!(self.lift_decisions, "the session was refreshed");
         let session = Arc::new(session);
         if let Some(claims) = verified {
             let signed_in = SignedIn {
@@ -298,14 +306,15 @@ impl Refresh {
     }
 }
 
-fn refused(failure: WorkOsError) -> RefreshFailure {
+fn refused(failure: WorkOsError, lift_decisions: bool) -> RefreshFailure {
     match failure {
         WorkOsError::Terminal { code } => {
-            debug!(code, "the session has ended");
+            decision!(lift_decisions, code, "the session has ended");
             RefreshFailure::Ended
         }
         WorkOsError::StepUp(step_up) => {
-            debug!(
+            decision!(
+                lift_decisions,
                 code = step_up.code,
                 "the session needs another step at AuthKit"
             );

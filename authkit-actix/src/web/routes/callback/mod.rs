@@ -18,7 +18,7 @@ use actix_web::{
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, info_span};
 
 pub use self::{
     error::CallbackError,
@@ -33,7 +33,9 @@ use crate::{
     authkit::AuthKit,
     config::{Origin, SameSite},
     oauth::{ReturnTo, SignInState, verifier_cookie_name},
-    session::{Admission, BeginError, Beginning, CookieChange, Grant, Outcome, Resolution},
+    session::{
+        Admission, BeginError, Beginning, CookieChange, Grant, Outcome, Resolution, decision,
+    },
     web::{
         authorize::SignInStart,
         cache_control::CachePolicy,
@@ -226,7 +228,11 @@ async fn respond(
         Ok(Finished::Restart(sign_in)) => sign_in.response_with_nonce(authkit, request).await,
         Ok(Finished::ChooseOrganization(response)) => response,
         Err(error) => {
-            debug!(code = error.code(), "a sign-in ended without a session");
+            decision!(
+                authkit.inner.config.debug,
+                code = error.code(),
+                "a sign-in ended without a session"
+            );
             match &options.on_error {
                 Some(on_error) => on_error(&error, request),
                 None => error.response(authkit, request),
