@@ -102,6 +102,7 @@ impl AuthKit {
     /// | `WORKOS_COOKIE_PASSWORD_PREVIOUS` | none; older passwords that still open cookies, comma-separated |
     /// | `WORKOS_REDIRECT_URI` | required; `NEXT_PUBLIC_WORKOS_REDIRECT_URI` is an alias |
     /// | `AUTHKIT_BASE_URL` | the origin of the redirect URI |
+    /// | `WORKOS_CLAIM_TOKEN` | none |
     /// | `WORKOS_COOKIE_NAME` | `wos-session` |
     /// | `WORKOS_COOKIE_MAX_AGE` | `34560000` (seconds; 400 days) |
     /// | `WORKOS_COOKIE_DOMAIN` | none |

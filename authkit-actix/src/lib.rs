@@ -93,6 +93,21 @@
 //!
 //! To protect everything but a list of paths, see [`AuthKitMiddleware::protect`].
 //!
+//! # And then
+//!
+//! | To | See |
+//! |---|---|
+//! | begin a sign-in with options, from a page or at once | [`Auth::sign_in_url`], [`SignInUrl`] |
+//! | admit, greet or refuse who has just signed in | [`CallbackService`], [`SignIn`] |
+//! | refresh, switch organization, save a session, sign out | [`Auth`] |
+//! | hear of what happens to sessions | [`AuthKitBuilder::on_refreshed`] and its neighbours |
+//! | take API keys | [`require_api_key`], [`ApiKey`] |
+//! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
+//! | ask for feature flags | [`AuthKit::feature_flags`] |
+//! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
+//! | write middleware of your own | [`AuthKit::session`] |
+//! | call the rest of WorkOS | [`AuthKit::workos`] |
+//!
 //! # Testing against the emulator
 //!
 //! The feature `emulator` has AuthKit's pages, tokens and faults on loopback, so that tests and first
@@ -107,8 +122,9 @@
 //! # Logs
 //!
 //! The crate writes to [`tracing`](https://docs.rs/tracing) and installs no subscriber. Its spans are
-//! `authkit.session.resolve`, `authkit.session.refresh`, `authkit.callback` and
-//! `authkit.callback.exchange`. No secret, token, code or cookie value is in any of it.
+//! `authkit.session.resolve`, `authkit.session.refresh`, `authkit.look_up`,
+//! `authkit.callback` and `authkit.callback.exchange`. No secret, token, code or cookie value is in any
+//! of it.
 
 #[doc(hidden)]
 pub mod __private;
