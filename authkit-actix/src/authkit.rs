@@ -10,14 +10,12 @@ use futures::FutureExt as _;
 use secrecy::SecretString;
 use tracing::warn;
 
-#[cfg(feature = "emulator")]
-use crate::emulator::Emulator;
 use crate::{
     access::AuthUser,
     api_keys::ApiKeys,
     background::Background,
     clock::{Clock, SystemClock},
-    config::{self, Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
+    config::{Config, ConfigError, PrivateWhen, SameSite, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
     oauth::{Screen, SignInOptions},
     profiles::Profiles,
@@ -29,6 +27,11 @@ use crate::{
     },
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, WorkOs},
+};
+#[cfg(feature = "emulator")]
+use crate::{
+    config::{self, Origin},
+    emulator::Emulator,
 };
 
 /// AuthKit for one application: a handle, cheap to clone, that everything else is made from.

@@ -257,6 +257,7 @@ impl Config {
 /// Whether the environment says nothing of WorkOS, so that an emulator may stand in.
 ///
 /// One variable missing is a configuration error; all of them missing is a fresh machine.
+#[cfg(any(test, feature = "emulator"))]
 pub(crate) fn none_required_is_set(variable: impl Fn(&str) -> Option<String>) -> bool {
     REQUIRED_VARIABLES
         .iter()
@@ -441,6 +442,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What must be set. All of it absent is a fresh machine; one absent is a mistake.
+#[cfg(any(test, feature = "emulator"))]
 pub(crate) const REQUIRED_VARIABLES: [&str; 4] = [
     "WORKOS_CLIENT_ID",
     "WORKOS_API_KEY",

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, Responder, get, web};
 use authkit_actix::{
-    AuthKit, AuthUser, EvaluationContext, FeatureFlag, FeatureFlags, FeatureFlagsError,
+    AuthKit, AuthUser, EvaluationContext, FeatureFlag, FeatureFlagsError,
     emulator::{EmulatorFlag, Endpoint, Fault, NewSession},
 };
 use authkit_tests::{Log, TestApp, TestAppBuilder};
