@@ -166,7 +166,8 @@ impl Means {
         })?;
         let begun = Arc::new(begun?);
         if let Some(admit) = beginning.admit {
-            let admission = self.hooks.run("on_authenticated", admit(begun.clone()));
+            let candidate = Arc::clone(&begun);
+            let admission = self.hooks.run("on_authenticated", move || admit(candidate));
             let reason = match admission.await {
                 Some(Admission::Allow) => None,
                 Some(Admission::Refuse { reason }) => Some(reason),
@@ -177,7 +178,8 @@ impl Means {
             }
         }
         if let Some(hook) = beginning.begun {
-            self.hooks.run("on_success", hook(begun.clone())).await;
+            let newcomer = Arc::clone(&begun);
+            self.hooks.run("on_success", move || hook(newcomer)).await;
         }
         self.hooks.signed_in(&begun.signed_in, request);
         Ok(begun)

@@ -58,31 +58,39 @@ impl Hooks {
     }
 
     pub(super) fn refreshed(&self, signed_in: &Arc<SignedIn>, request: RequestInfo) {
-        if let Some(hook) = &self.of_sessions.refreshed {
-            self.start("on_refreshed", hook(Arc::clone(signed_in), request));
+        if let Some(hook) = self.of_sessions.refreshed.clone() {
+            let signed_in = Arc::clone(signed_in);
+            self.start("on_refreshed", move || hook(signed_in, request));
         }
     }
 
     pub(super) fn refresh_failed(&self, failure: &RefreshFailure, request: RequestInfo) {
-        if let Some(hook) = &self.of_sessions.refresh_failed {
-            self.start("on_refresh_failed", hook(failure.into(), request));
+        if let Some(hook) = self.of_sessions.refresh_failed.clone() {
+            let class = failure.into();
+            self.start("on_refresh_failed", move || hook(class, request));
         }
     }
 
     pub(super) fn signed_in(&self, signed_in: &Arc<SignedIn>, request: RequestInfo) {
-        if let Some(hook) = &self.of_sessions.signed_in {
-            self.start("on_signed_in", hook(Arc::clone(signed_in), request));
+        if let Some(hook) = self.of_sessions.signed_in.clone() {
+            let signed_in = Arc::clone(signed_in);
+            self.start("on_signed_in", move || hook(signed_in, request));
         }
     }
 
     pub(crate) fn signed_out(&self, signed_in: &Arc<SignedIn>, request: RequestInfo) {
-        if let Some(hook) = &self.of_sessions.signed_out {
-            self.start("on_signed_out", hook(Arc::clone(signed_in), request));
+        if let Some(hook) = self.of_sessions.signed_out.clone() {
+            let signed_in = Arc::clone(signed_in);
+            self.start("on_signed_out", move || hook(signed_in, request));
         }
     }
 
     /// Runs a hook that nobody waits for.
-    fn start(&self, name: &'static str, hook: BoxFuture<'static, ()>) {
+    fn start(
+        &self,
+        name: &'static str,
+        hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static,
+    ) {
         let ended = self.run(name, hook);
         if let Some(thread) = self.thread() {
             drop(thread.spawn(ended));
@@ -93,11 +101,12 @@ impl Hooks {
     pub(super) fn run<T: Send + 'static>(
         &self,
         name: &'static str,
-        hook: impl Future<Output = T> + Send + 'static,
+        hook: impl FnOnce() -> BoxFuture<'static, T> + Send + 'static,
     ) -> impl Future<Output = Option<T>> + Send + 'static {
-        let ended = self
-            .thread()
-            .map(|thread| thread.spawn(async move { time::timeout(DEADLINE, hook).await }));
+        // Called there as well: what a hook does before its first await may panic or block too.
+        let ended = self.thread().map(|thread| {
+            thread.spawn(async move { time::timeout(DEADLINE, async { hook().await }).await })
+        });
         async move {
             // A hook that blocks its thread never sees its own deadline.
             match time::timeout(DEADLINE + GRACE, ended?).await {

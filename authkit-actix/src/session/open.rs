@@ -97,22 +97,21 @@ impl Sessions {
         })
     }
 
-    /// The claims of a session cookie whose token is genuine, expired or not: for signing out.
-    pub(crate) async fn genuine_claims(
-        &self,
-        candidates: &[Cow<'_, str>],
-    ) -> Option<AccessTokenClaims> {
+    /// The session of a cookie whose token is genuine, expired or not: for signing out.
+    pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
-            if let Some((session, _)) = self.unseal(sealed) {
-                let token = session.access_token.expose_secret();
-                if let Ok(
-                    Verdict::Valid(claims)
-                    | Verdict::Expired(claims)
-                    | Verdict::NotYetValid(claims),
-                ) = self.tokens.settle(token).await
-                {
-                    return Some(claims);
-                }
+            let Some((session, _)) = self.unseal(sealed) else {
+                continue;
+            };
+            let verdict = self.tokens.settle(session.access_token.expose_secret());
+            if let Ok(
+                Verdict::Valid(claims) | Verdict::Expired(claims) | Verdict::NotYetValid(claims),
+            ) = verdict.await
+            {
+                return Some(Arc::new(SignedIn {
+                    session: Arc::new(session),
+                    claims,
+                }));
             }
         }
         None

@@ -1,6 +1,6 @@
 //! The session of a request, and what a handler can do with it.
 
-use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
+use std::{cell::RefCell, fmt, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, FromRequest, HttpRequest, HttpResponse, Responder, ResponseError,
@@ -262,7 +262,7 @@ impl Auth {
         }
     }
 
-    fn signed_in(&self) -> Option<std::sync::Arc<SignedIn>> {
+    fn signed_in(&self) -> Option<Arc<SignedIn>> {
         match self.session.resolution_now()?.outcome {
             Outcome::SignedIn(signed_in) => Some(signed_in),
             _ => None,
@@ -623,11 +623,10 @@ impl Responder for SignOut {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let session_id = self.auth.signed_in().map(|it| it.claims.sid.clone());
         end_session(
             &self.auth.session,
             &self.auth.request,
-            session_id,
+            self.auth.signed_in(),
             self.return_to,
         )
     }
@@ -637,16 +636,14 @@ impl Responder for SignOut {
 pub(super) fn end_session(
     session: &RequestSession,
     request: &HttpRequest,
-    session_id: Option<String>,
+    signed_in: Option<Arc<SignedIn>>,
     return_to: Option<String>,
 ) -> HttpResponse {
     let authkit = session.authkit();
     let config = &authkit.inner.config;
-    if let Some(Outcome::SignedIn(signed_in)) = session.known_outcome() {
-        authkit
-            .inner
-            .hooks
-            .signed_out(&signed_in, session.request_info());
+    if let Some(signed_in) = &signed_in {
+        let hooks = &authkit.inner.hooks;
+        hooks.signed_out(signed_in, session.request_info());
     }
     session.replace(Resolution::signed_out(
         if session.found_cookies().is_empty() {
@@ -655,9 +652,10 @@ pub(super) fn end_session(
             CookieChange::Clear
         },
     ));
-    let at_workos = session_id.and_then(|session_id| {
+    let at_workos = signed_in.and_then(|signed_in| {
         let workos = &authkit.inner.workos;
-        workos.logout_url(&session_id, return_to.clone()).ok()
+        let session_id = &signed_in.claims.sid;
+        workos.logout_url(session_id, return_to.clone()).ok()
     });
     let location = at_workos
         .or(return_to)

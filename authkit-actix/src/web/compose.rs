@@ -2,9 +2,11 @@
 
 use std::{fmt, rc::Rc, sync::Arc};
 
-use actix_web::{HttpMessage as _, HttpRequest, http::header::HeaderMap};
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest, dev::ServiceResponse, http::header::HeaderMap,
+};
 
-use super::{auth::Auth, extract::AuthStatus, request_session::RequestSession};
+use super::{auth::Auth, extract::AuthStatus, middleware::write, request_session::RequestSession};
 use crate::{access::AuthUser, authkit::AuthKit, session::Outcome};
 
 /// The session of a request outside AuthKit's own middleware; see [`AuthKit::session`].
@@ -42,11 +44,14 @@ impl AuthKit {
     ///     if let AuthStatus::SignedIn(user) = session.status() {
     ///         println!("{} is here", user.id);
     ///     }
-    ///     let mut response = next.call(request).await?;
-    ///     session.apply(response.headers_mut()).await;
-    ///     Ok(response)
+    ///     let mut result = next.call(request).await;
+    ///     session.apply_to(&mut result).await;
+    ///     result
     /// }
     /// ```
+    ///
+    /// Outside AuthKit's own middleware nobody can answer for `Option<AuthUser>`: while nothing is
+    /// known it is `None`, so look at [`status`](RequestAuth::status) first.
     pub async fn session(&self, request: &HttpRequest) -> RequestAuth {
         let of_outer = RequestSession::of(request)
             .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.inner));
@@ -74,6 +79,14 @@ impl RequestAuth {
     /// What can be done with the session: sign-in URLs, refreshing, signing out.
     pub fn auth(&self, request: &HttpRequest) -> Auth {
         Auth::of(Rc::clone(&self.session), request)
+    }
+
+    /// Writes what became of the session to what an inner service gave, be it a response or an error.
+    /// Inside AuthKit's own middleware, which does so itself, nothing.
+    pub async fn apply_to<B>(&self, result: &mut Result<ServiceResponse<B>, Error>) {
+        if self.writes {
+            write(result, self.session.effects().await);
+        }
     }
 
     /// Writes what became of the session to a response: cookies and cache headers. Inside AuthKit's

@@ -231,6 +231,7 @@ async fn answer<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
+    session.watch();
     let given_up = {
         let mut answer = pin!(service.call(request));
         let polled = poll_fn(|context| {
@@ -274,7 +275,7 @@ async fn preflight_answer<B>(
 }
 
 /// The one place that writes the session's cookies, on the success arm and on the error arm.
-fn write<B>(result: &mut Result<ServiceResponse<B>, Error>, effects: Effects) {
+pub(super) fn write<B>(result: &mut Result<ServiceResponse<B>, Error>, effects: Effects) {
     match result {
         Ok(response) => effects.apply(response.headers_mut()),
         Err(error) => error.add_response_mapper(move |mut response| {

@@ -55,6 +55,7 @@ pub(crate) struct RequestSession {
     is_aside: Cell<bool>,
     unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
     middleware: RefCell<Option<Waker>>,
+    is_watched: Cell<bool>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -82,6 +83,7 @@ impl RequestSession {
             unsettled: RefCell::new(None),
             unanswerable: RefCell::new(None),
             middleware: RefCell::new(None),
+            is_watched: Cell::new(false),
             closed: Cell::new(false),
         }
     }
@@ -168,7 +170,7 @@ impl RequestSession {
         request: &HttpRequest,
         response: HttpResponse,
     ) -> Result<T, Error> {
-        if self.closed.get() {
+        if self.closed.get() || !self.is_watched.get() {
             return Err(as_error(response));
         }
         self.unanswerable.replace(Some((request.clone(), response)));
@@ -187,6 +189,11 @@ impl RequestSession {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
+    }
+
+    /// Says that a middleware of ours looks for what extractors leave.
+    pub(crate) fn watch(&self) {
+        self.is_watched.set(true);
     }
 
     /// What an extractor left for the middleware, which is woken when one does so elsewhere.

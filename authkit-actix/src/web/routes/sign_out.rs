@@ -30,21 +30,13 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
         return rejection::unavailable(&request, 1);
     };
     let found = session.found_cookies();
-    let claims = authkit
-        .inner
-        .sessions
-        .genuine_claims(&found.candidates())
-        .await;
-    if claims.is_none() && !found.is_empty() {
+    let sessions = &authkit.inner.sessions;
+    let signed_in = sessions.genuine(&found.candidates()).await;
+    if signed_in.is_none() && !found.is_empty() {
         warn!("a session was ended here only: its token could not be verified");
     }
     let return_to = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "return_to")
         .and_then(|(_, address)| allowed_return_to(&authkit, &address));
-    end_session(
-        &session,
-        &request,
-        claims.map(|claims| claims.sid),
-        return_to,
-    )
+    end_session(&session, &request, signed_in, return_to)
 }

@@ -290,13 +290,9 @@ async fn finish(
         return Err(CallbackError::Cancelled);
     }
     let code = query.code.clone().ok_or(CallbackError::NoCode)?;
-    let mut info = session.request_info();
-    if let Some(client_ip) = &options.client_ip {
-        info.peer = client_ip(request);
-    }
     let carried = Carried {
         custom: state.options.custom.clone(),
-        request: info,
+        request: options.request_info(session, request),
     };
     let beginning = Beginning {
         admit: options.admit(&carried),
@@ -312,8 +308,13 @@ async fn finish(
     let begun = match inner.beginnings.begin(sealed, beginning).await {
         Ok(begun) => begun,
         Err(BeginError::StepUp(step_up)) => {
-            let choice =
-                select_organization::lead(authkit, &step_up, &state.return_to, &state.options);
+            let choice = select_organization::lead(
+                authkit,
+                &step_up,
+                &state.return_to,
+                state.redirect_uri.as_ref(),
+                &state.options,
+            );
             return choice
                 .map(Finished::ChooseOrganization)
                 .ok_or_else(|| BeginError::StepUp(step_up).into());

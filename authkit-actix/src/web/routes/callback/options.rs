@@ -14,6 +14,7 @@ use crate::{
     oauth::ReturnTo,
     request_info::RequestInfo,
     session::{Admission, BeginHook, Begun},
+    web::request_session::RequestSession,
     workos::OauthTokens,
 };
 
@@ -94,6 +95,19 @@ impl CallbackOptions {
             };
             logged.boxed()
         }));
+    }
+
+    /// The request, from the address that the application says it comes from.
+    pub(super) fn request_info(
+        &self,
+        session: &RequestSession,
+        request: &HttpRequest,
+    ) -> RequestInfo {
+        let mut info = session.request_info();
+        if let Some(client_ip) = &self.client_ip {
+            info.peer = client_ip(request);
+        }
+        info
     }
 
     pub(super) fn admit(&self, sign_in: &Carried) -> Option<BeginHook<Admission>> {

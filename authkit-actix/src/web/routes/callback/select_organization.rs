@@ -12,6 +12,7 @@ use actix_web::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{
     CallbackError, Finished,
@@ -20,7 +21,9 @@ use super::{
 };
 use crate::{
     authkit::AuthKit,
+    config::Origin,
     oauth::{ReturnTo, SignInOptions},
+    request_info::RequestInfo,
     seal::Purpose,
     session::{Beginning, CookieChange, Grant, Outcome, Resolution},
     web::{
@@ -41,6 +44,9 @@ struct Pending {
     token: String,
     organizations: Vec<OrganizationChoice>,
     return_to: String,
+    /// Where AuthKit came back to, if not to the configured address.
+    #[serde(default)]
+    redirect_uri: Option<Url>,
     #[serde(default)]
     options: SignInOptions,
     issued_at: i64,
@@ -51,6 +57,7 @@ pub(super) fn lead(
     authkit: &AuthKit,
     step_up: &StepUp,
     return_to: &ReturnTo,
+    redirect_uri: Option<&Url>,
     options: &SignInOptions,
 ) -> Option<HttpResponse> {
     if step_up.code != "organization_selection_required" || step_up.organizations.is_empty() {
@@ -65,6 +72,7 @@ pub(super) fn lead(
             .to_owned(),
         organizations: step_up.organizations.clone(),
         return_to: return_to.as_str().to_owned(),
+        redirect_uri: redirect_uri.cloned(),
         options: options.clone(),
         issued_at: inner.clock.unix_seconds(),
     };
@@ -81,7 +89,9 @@ pub(super) fn lead(
         return None;
     }
     let path = &inner.config.paths.select_organization;
-    let address = format!("{}{path}", inner.config.base_url.as_str());
+    let chosen = redirect_uri.map(Origin::of);
+    let origin = chosen.as_ref().unwrap_or(&inner.config.base_url);
+    let address = format!("{origin}{path}");
     let cookie = set_cookie::verifier_cookie(&inner.config.cookie, COOKIE, &sealed);
     Some(
         HttpResponse::SeeOther()
@@ -112,7 +122,8 @@ pub(super) async fn select_organization(
                 .map(|(_, id)| id.into_owned());
             let outcome = match chosen.filter(|id| pending.offers(id)) {
                 Some(organization_id) => {
-                    finish(&authkit, &session, &options, pending, organization_id).await
+                    let info = options.request_info(&session, &request);
+                    finish(&authkit, &session, &options, info, pending, organization_id).await
                 }
                 None => return page(&authkit, &request, &pending),
             };
@@ -135,12 +146,13 @@ async fn finish(
     authkit: &AuthKit,
     session: &RequestSession,
     options: &CallbackOptions,
+    request: RequestInfo,
     pending: Pending,
     organization_id: String,
 ) -> Result<Finished, CallbackError> {
     let carried = Carried {
         custom: pending.options.custom,
-        request: session.request_info(),
+        request,
     };
     let once = format!("{}\0{organization_id}", pending.token);
     let begun = authkit
@@ -166,7 +178,7 @@ async fn finish(
     });
     Ok(Finished::SignedIn {
         return_to: ReturnTo::parse_or_root(&pending.return_to),
-        origin: None,
+        origin: pending.redirect_uri.as_ref().map(Origin::of),
     })
 }
 
