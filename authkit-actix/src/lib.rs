@@ -169,12 +169,12 @@ pub use self::{
         banner::ImpersonationBanner,
         compose::RequestAuth,
         extract::AuthStatus,
-        middleware::{AuthKitMiddleware, AuthKitService, ProtectBuilder},
+        middleware::{AuthKitMiddleware, AuthKitService, Forbidden, ProtectBuilder},
         routes::{AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn},
     },
     workos::{
         ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
-        User,
+        OrganizationChoice, User,
     },
 };
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};

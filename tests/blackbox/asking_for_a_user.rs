@@ -822,3 +822,30 @@ async fn a_page_with_both_views_shows_each_to_whom_it_is_for() {
     assert_eq!(app.browser().get("/maybe").await.body, "nobody");
     assert_eq!(app.browser().get("/status").await.body, "signed out");
 }
+
+#[get("/owners")]
+#[ensure_signed_in(role = "owner")]
+async fn owners() -> impl Responder {
+    "owners"
+}
+
+#[tokio::test]
+async fn the_application_may_say_in_its_own_words_who_may_not_pass() {
+    let app = TestApp::builder()
+        .without_middleware()
+        .routes(|authkit, config| {
+            let own = authkit.middleware().on_forbidden(|why, request| {
+                HttpResponse::Forbidden().body(format!("{why:?} at {}", request.path()))
+            });
+            config.service(web::scope("").wrap(own).service(owners));
+        })
+        .start()
+        .await;
+    let answer = app.with_session("ada@example.com").get("/owners").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (403, "Rights at /owners")
+    );
+    assert!(answer.headers_joined("cache-control").contains("no-store"));
+    assert_eq!(app.browser().api("/owners").await.status, 401);
+}

@@ -748,3 +748,26 @@ async fn the_choice_happens_on_the_origin_that_the_sign_in_comes_back_to() {
         .await;
     assert_eq!(end.location(), Some(format!("{tenant}/organization")));
 }
+
+#[tokio::test]
+async fn the_page_of_the_choice_may_be_the_applications_own() {
+    let app = picker(|it| {
+        it.organization_page(|choices, request| {
+            let names: Vec<_> = choices.iter().map(|choice| choice.id.as_str()).collect();
+            HttpResponse::Ok().body(format!("{} at {}", names.join(" "), request.path()))
+        })
+    })
+    .start()
+    .await;
+    let (mut browser, page) = before_the_choice(&app, "/sign-in").await;
+    let shown = browser.get(&page).await;
+    assert_eq!(
+        shown.body,
+        "org_acme org_globex at /authkit/select-organization"
+    );
+    assert!(shown.headers_joined("cache-control").contains("no-store"));
+    let chosen = [("organization_id", "org_globex")];
+    let answer = browser.submit(&page, &chosen).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    assert_eq!(browser.get("/organization").await.body, "org_globex");
+}

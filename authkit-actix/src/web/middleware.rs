@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::{Ready, poll_fn, ready},
     pin::pin,
     rc::Rc,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage as _,
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
 };
@@ -42,6 +43,7 @@ use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outco
 pub struct AuthKitMiddleware {
     authkit: AuthKit,
     protection: Option<Arc<Protection>>,
+    on_forbidden: Option<OnForbidden>,
 }
 
 /// A middleware in the making that lets nobody pass but signed-in users; see
@@ -49,9 +51,35 @@ pub struct AuthKitMiddleware {
 #[derive(Clone, Debug)]
 #[must_use = "call .build() to get the middleware"]
 pub struct ProtectBuilder {
-    authkit: AuthKit,
+    middleware: AuthKitMiddleware,
     unauthenticated_paths: Vec<String>,
     sign_up_paths: Vec<String>,
+}
+
+/// Why a signed-in user may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Forbidden {
+    /// The session does not grant what the route asks for.
+    Rights,
+    /// The sign-in stays older than the route allows, though the user has just signed in again.
+    SignInTooOld,
+}
+
+/// The application's own answer to [`Forbidden`].
+#[derive(Clone)]
+pub(crate) struct OnForbidden(Arc<dyn Fn(Forbidden, &HttpRequest) -> HttpResponse + Send + Sync>);
+
+impl OnForbidden {
+    pub(super) fn respond(&self, why: Forbidden, request: &HttpRequest) -> HttpResponse {
+        (self.0)(why, request)
+    }
+}
+
+impl fmt::Debug for OnForbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnForbidden")
+    }
 }
 
 #[derive(Debug)]
@@ -66,11 +94,33 @@ impl AuthKit {
         AuthKitMiddleware {
             authkit: self.clone(),
             protection: None,
+            on_forbidden: None,
         }
     }
 }
 
 impl AuthKitMiddleware {
+    /// The response to a signed-in user who may not pass; with its status and headers, yours.
+    ///
+    /// Defaults to a short page, or problem details for programs, with status `403`.
+    ///
+    /// ```
+    /// # use actix_web::HttpResponse;
+    /// # use authkit_actix::AuthKit;
+    /// # fn middleware(authkit: AuthKit) {
+    /// authkit.middleware().on_forbidden(|_reason, request| {
+    ///     HttpResponse::Forbidden().body(format!("Ask your admin to open {}", request.path()))
+    /// })
+    /// # ;}
+    /// ```
+    pub fn on_forbidden(
+        mut self,
+        respond: impl Fn(Forbidden, &HttpRequest) -> HttpResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.on_forbidden = Some(OnForbidden(Arc::new(respond)));
+        self
+    }
+
     /// Protects every route, but for the paths that are named.
     ///
     /// The library's own routes stay reachable, and CORS preflights pass to the layer that answers
@@ -90,7 +140,7 @@ impl AuthKitMiddleware {
     /// ```
     pub fn protect(self) -> ProtectBuilder {
         ProtectBuilder {
-            authkit: self.authkit,
+            middleware: self,
             unauthenticated_paths: Vec::new(),
             sign_up_paths: Vec::new(),
         }
@@ -131,11 +181,11 @@ impl ProtectBuilder {
         let sign_up = PathPatterns::parse("sign_up_paths", &self.sign_up_paths);
         match (unauthenticated, sign_up) {
             (Ok(unauthenticated), Ok(sign_up)) => Ok(AuthKitMiddleware {
-                authkit: self.authkit,
                 protection: Some(Arc::new(Protection {
                     unauthenticated,
                     sign_up,
                 })),
+                ..self.middleware
             }),
             (unauthenticated, sign_up) => {
                 let mut problems = unauthenticated.err().unwrap_or_default();
@@ -193,6 +243,9 @@ where
             request.extensions_mut().insert(Rc::clone(&session));
             session
         });
+        if let Some(on_forbidden) = &self.middleware.on_forbidden {
+            session.on_forbidden(on_forbidden.clone());
+        }
         let service = Rc::clone(&self.service);
         let protection = self.middleware.protection.clone();
         Box::pin(async move {

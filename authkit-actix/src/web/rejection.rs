@@ -16,8 +16,10 @@ use tracing::error;
 use super::{
     authorize::{SignInStart, redirect, same_origin_path},
     cache_control::CachePolicy,
+    middleware::Forbidden,
     negotiate::{RequestKind, header, is_htmx},
     pages::Page,
+    request_session::RequestSession,
 };
 use crate::{
     authkit::AuthKit,
@@ -149,7 +151,8 @@ impl Rejection {
                     },
                 )
             }
-            Self::Forbidden => refusal(
+            Self::Forbidden => forbidden(
+                Forbidden::Rights,
                 request,
                 &Problem {
                     code: "forbidden",
@@ -158,7 +161,8 @@ impl Rejection {
                     ..Problem::new(StatusCode::FORBIDDEN)
                 },
             ),
-            Self::StaleForGood { max_age } => refusal(
+            Self::StaleForGood { max_age } => forbidden(
+                Forbidden::SignInTooOld,
                 request,
                 &Problem {
                     code: "insufficient_user_authentication",
@@ -198,6 +202,13 @@ pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpRespon
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from(retry_after));
     response
+}
+
+/// The application's own answer, or ours.
+fn forbidden(why: Forbidden, request: &HttpRequest, problem: &Problem<'_>) -> HttpResponse {
+    RequestSession::of(request)
+        .and_then(|session| session.forbidden_response(why, request))
+        .unwrap_or_else(|| refusal(request, problem))
 }
 
 /// The answer to a browser that asks ahead of its user: nothing happens, and nothing is kept.

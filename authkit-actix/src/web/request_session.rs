@@ -18,6 +18,7 @@ use tracing::{Instrument as _, debug_span, warn};
 
 use super::{
     cache_control::CachePolicy,
+    middleware::{Forbidden, OnForbidden},
     negotiate::RequestKind,
     rejection::as_error,
     set_cookie::{self, EAGER_COOKIE, FoundCookies},
@@ -56,6 +57,7 @@ pub(crate) struct RequestSession {
     unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
     middleware: RefCell<Option<Waker>>,
     is_watched: Cell<bool>,
+    on_forbidden: RefCell<Option<OnForbidden>>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -84,6 +86,7 @@ impl RequestSession {
             unanswerable: RefCell::new(None),
             middleware: RefCell::new(None),
             is_watched: Cell::new(false),
+            on_forbidden: RefCell::new(None),
             closed: Cell::new(false),
         }
     }
@@ -189,6 +192,20 @@ impl RequestSession {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
+    }
+
+    /// Sets the application's own answer to those who may not pass; the innermost counts.
+    pub(crate) fn on_forbidden(&self, respond: OnForbidden) {
+        self.on_forbidden.replace(Some(respond));
+    }
+
+    pub(crate) fn forbidden_response(
+        &self,
+        why: Forbidden,
+        request: &HttpRequest,
+    ) -> Option<HttpResponse> {
+        let respond = self.on_forbidden.borrow().clone()?;
+        Some(respond.respond(why, request))
     }
 
     /// Says that a middleware of ours looks for what extractors leave.

@@ -49,10 +49,13 @@ pub(crate) struct StepUp {
 }
 
 /// An organization that a user may sign in to.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct OrganizationChoice {
-    pub(crate) id: String,
-    pub(crate) name: String,
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OrganizationChoice {
+    /// The organization's id: `org_…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// How an answer was unusable.

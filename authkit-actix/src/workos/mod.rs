@@ -29,7 +29,7 @@ pub use self::{
 /// The client of the official WorkOS SDK.
 pub use workos::Client;
 
-pub(crate) use self::failure::OrganizationChoice;
+pub use self::failure::OrganizationChoice;
 pub(crate) use self::failure::{StepUp, TransientReason, WorkOsError};
 use self::{
     api_key::Validation,

@@ -45,6 +45,7 @@ use crate::{
         request_session::RequestSession,
         set_cookie::{self, cookie_pairs},
     },
+    workos::OrganizationChoice,
 };
 
 /// The callback as a service, to be passed to `App::service`; see [`AuthKit::handle_auth`].
@@ -146,6 +147,18 @@ impl CallbackService {
         respond: impl Fn(&CallbackError, &HttpRequest) -> HttpResponse + 'static,
     ) -> Self {
         self.options.on_error = Some(Rc::new(respond));
+        self
+    }
+
+    /// The page where a user chooses the organization to sign in to.
+    ///
+    /// Its form posts the id of the chosen one, as `organization_id`, to the address of the page.
+    /// Defaults to a plain page with a button for each.
+    pub fn organization_page(
+        mut self,
+        page: impl Fn(&[OrganizationChoice], &HttpRequest) -> HttpResponse + 'static,
+    ) -> Self {
+        self.options.organization_page = Some(Rc::new(page));
         self
     }
 

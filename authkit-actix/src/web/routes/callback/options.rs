@@ -15,7 +15,7 @@ use crate::{
     request_info::RequestInfo,
     session::{Admission, BeginHook, Begun},
     web::request_session::RequestSession,
-    workos::OauthTokens,
+    workos::{OauthTokens, OrganizationChoice},
 };
 
 /// A sign-in that has just succeeded at AuthKit, for the callback's hooks.
@@ -57,6 +57,7 @@ impl<E: fmt::Display + Send + 'static> HookOutcome for Result<(), E> {
 
 type SignInHook<T> = Arc<dyn Fn(SignIn) -> BoxFuture<'static, T> + Send + Sync>;
 type ErrorHook = Rc<dyn Fn(&CallbackError, &HttpRequest) -> HttpResponse>;
+type OrganizationPage = Rc<dyn Fn(&[OrganizationChoice], &HttpRequest) -> HttpResponse>;
 type ClientIp = Rc<dyn Fn(&HttpRequest) -> Option<IpAddr>>;
 
 #[derive(Clone, Default)]
@@ -64,6 +65,7 @@ pub(super) struct CallbackOptions {
     pub(super) return_to: Option<ReturnTo>,
     pub(super) on_error: Option<ErrorHook>,
     pub(super) client_ip: Option<ClientIp>,
+    pub(super) organization_page: Option<OrganizationPage>,
     on_authenticated: Option<SignInHook<Admission>>,
     on_success: Option<SignInHook<()>>,
 }

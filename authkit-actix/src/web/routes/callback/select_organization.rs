@@ -112,7 +112,7 @@ pub(super) async fn select_organization(
     };
     let pending = pending(&authkit, &request);
     let mut response = match (request.method(), pending) {
-        (&Method::GET, Some(pending)) => return page(&authkit, &request, &pending),
+        (&Method::GET, Some(pending)) => return page(&authkit, &options, &request, &pending),
         (&Method::POST, _) if !is_same_origin(&authkit, request.headers()) => {
             return cross_site(&request);
         }
@@ -125,7 +125,7 @@ pub(super) async fn select_organization(
                     let info = options.request_info(&session, &request);
                     finish(&authkit, &session, &options, info, pending, organization_id).await
                 }
-                None => return page(&authkit, &request, &pending),
+                None => return page(&authkit, &options, &request, &pending),
             };
             respond(&authkit, &request, &options, outcome).await
         }
@@ -211,7 +211,17 @@ fn pending(authkit: &AuthKit, request: &HttpRequest) -> Option<Pending> {
     (age <= LIFETIME).then_some(pending)
 }
 
-fn page(authkit: &AuthKit, request: &HttpRequest, pending: &Pending) -> HttpResponse {
+fn page(
+    authkit: &AuthKit,
+    options: &CallbackOptions,
+    request: &HttpRequest,
+    pending: &Pending,
+) -> HttpResponse {
+    if let Some(page) = &options.organization_page {
+        let mut response = page(&pending.organizations, request);
+        CachePolicy::private(request.headers()).apply(response.headers_mut());
+        return response;
+    }
     let action = &authkit.inner.config.paths.select_organization;
     let choices = pending
         .organizations
