@@ -229,7 +229,8 @@ mod tests {
             let asked = self.asked.clone();
             self.lookups
                 .find(FlightKey::of(key), || async move {
-                    tokio::task::yield_now().await;
+                    // Long enough for everybody to ask while it is under way.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     answer(asked.fetch_add(1, Ordering::SeqCst) + 1)
                 })
                 .await

@@ -37,10 +37,15 @@ impl Person {
                 .env("PORT", free_port().to_string()),
             "Open ",
         );
-        let (driver, port) = Program::start(
-            Command::new("chromedriver").arg("--port=0"),
-            "ChromeDriver was started successfully on port ",
-        );
+        // It takes a free port for IPv4, which another may have for IPv6.
+        let (driver, port) = (0..10)
+            .find_map(|_| {
+                Program::try_start(
+                    Command::new("chromedriver").arg("--port=0"),
+                    "ChromeDriver was started successfully on port ",
+                )
+            })
+            .expect("chromedriver finds a port");
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if profile.exists() {
             fs::remove_dir_all(&profile).expect("the last run's browser has ended");

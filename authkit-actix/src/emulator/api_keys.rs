@@ -47,6 +47,17 @@ enum Owner {
 }
 
 impl EmulatorApiKey {
+    /// The key that goes with the sample users.
+    pub(super) fn sample() -> Self {
+        Self::of_organization("org_acme", "sk_sample_acme")
+            .name("Sample key")
+            .permission("reports:read")
+    }
+
+    pub(super) fn value(&self) -> &str {
+        self.value.expose_secret()
+    }
+
     /// A key of an organization, by the organization's id and the text of the key.
     pub fn of_organization(
         organization_id: impl Into<String>,

@@ -81,9 +81,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// A user. Without any user, organization or role there are sample ones:
-    /// `ada@example.com` (admin of Acme), `grace@example.com` (in Acme and Globex) and `alan@example.com` (in none),
-    /// each with the password `password`.
+    /// A user. Without any user, organization or role there are sample ones: `ada@example.com` (admin of
+    /// Acme), `grace@example.com` (in Acme and Globex) and `alan@example.com` (in none), each with the
+    /// password `password`, and the API key `sk_sample_acme` of Acme.
     pub fn user(mut self, user: EmulatorUser) -> Self {
         self.seeds.users.push(user);
         self
@@ -175,7 +175,9 @@ impl EmulatorBuilder {
     /// do not fit together.
     pub fn start(self) -> Result<Emulator, EmulatorError> {
         may_run(!cfg!(debug_assertions), self.allowed_in_release)?;
+        let mut api_keys = self.api_keys;
         let seeds = if self.seeds.is_empty() {
+            api_keys.push(EmulatorApiKey::sample());
             Seeds::sample()
         } else {
             self.seeds
@@ -208,10 +210,10 @@ impl EmulatorBuilder {
             logout_uri,
         };
         let keys = KeyRing::generate().map_err(|_| EmulatorError::Key)?;
-        let welcome = welcome(&settings.api_url, &seeds);
+        let welcome = welcome(&settings.api_url, &seeds, &api_keys);
         let lifetime = seconds(self.access_token_lifetime);
         let state = Arc::new(State::new(settings, keys, seeds, lifetime));
-        for key in self.api_keys {
+        for key in api_keys {
             state.store().issue(key, state.now())?;
         }
         state.store().feature_flags = self.feature_flags.into();
@@ -265,7 +267,7 @@ fn web_url(text: &str) -> Result<Url, EmulatorError> {
         .ok_or_else(|| EmulatorError::BadUrl(text.to_owned()))
 }
 
-fn welcome(api_url: &str, seeds: &Seeds) -> String {
+fn welcome(api_url: &str, seeds: &Seeds, api_keys: &[EmulatorApiKey]) -> String {
     let mut text = format!("AuthKit emulator (development only) at {api_url}\nSign in as:");
     for user in &seeds.users {
         let memberships: Vec<String> = user
@@ -285,6 +287,9 @@ fn welcome(api_url: &str, seeds: &Seeds) -> String {
             "\n  {}  password: {}  ({place})",
             user.email, user.password
         ));
+    }
+    for key in api_keys {
+        text.push_str(&format!("\nAPI key: {}", key.value()));
     }
     text
 }
