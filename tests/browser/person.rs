@@ -1,12 +1,13 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::Command,
     time::Duration,
 };
 
+use authkit_tests::free_port;
 use serde_json::json;
 use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, prelude::*};
 
@@ -193,12 +194,6 @@ fn capabilities(profile: &Path, screen: Screen) -> impl Into<thirtyfour::Capabil
         chromium.add_arg(argument).expect("a text");
     }
     chromium
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// How long a page may take, on a machine that is busy with other tests.

@@ -5,9 +5,11 @@ mod app;
 mod browser;
 mod clock;
 mod log;
+mod port;
 pub mod seal;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
 pub use browser::{Answer, Browser, Cookie};
 pub use clock::TestClock;
 pub use log::Log;
+pub use port::free_port;
