@@ -68,7 +68,9 @@ pub enum Forbidden {
 
 /// The application's own answer to [`Forbidden`].
 #[derive(Clone)]
-pub(crate) struct OnForbidden(Arc<dyn Fn(Forbidden, &HttpRequest) -> HttpResponse + Send + Sync>);
+pub(crate) struct OnForbidden(Arc<Respond>);
+
+type Respond = dyn Fn(Forbidden, &HttpRequest) -> HttpResponse + Send + Sync;
 
 impl OnForbidden {
     pub(super) fn respond(&self, why: Forbidden, request: &HttpRequest) -> HttpResponse {
