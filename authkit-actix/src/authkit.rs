@@ -15,7 +15,7 @@ use crate::{
     api_keys::ApiKeys,
     background::Background,
     clock::{Clock, SystemClock},
-    config::{Config, ConfigError, PrivateWhen, SameSite, Settings},
+    config::{Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
     oauth::{Screen, SignInOptions},
     profiles::Profiles,
@@ -29,10 +29,7 @@ use crate::{
     workos::{self, WorkOs},
 };
 #[cfg(feature = "emulator")]
-use crate::{
-    config::{self, Origin},
-    emulator::Emulator,
-};
+use crate::{config, emulator::Emulator};
 
 /// AuthKit for one application: a handle, cheap to clone, that everything else is made from.
 ///
@@ -174,10 +171,11 @@ impl AuthKit {
         self.inner.config.base_url.as_str()
     }
 
-    /// The address of the sign-in or sign-up route, with where to return to and, sealed, what else
-    /// the sign-in asks for.
+    /// The address of the sign-in or sign-up route on one of the application's origins, with where to
+    /// return to and, sealed, what else the sign-in asks for.
     pub(crate) fn sign_in_address(
         &self,
+        origin: &Origin,
         options: &SignInOptions,
         return_to: Option<&str>,
     ) -> String {
@@ -195,7 +193,7 @@ impl AuthKit {
         }
         let query = query.finish();
         let separator = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{separator}{query}", config.base_url.as_str())
+        format!("{}{path}{separator}{query}", origin.as_str())
     }
 
     /// Whether a path is one of the library's own routes, or the application's login page.
@@ -488,8 +486,8 @@ impl AuthKitBuilder {
     /// and for tenants with hosts of their own.
     ///
     /// Only what `allowed` lists is used, whatever a request claims; `None` and anything else is the
-    /// configured redirect URI. The browser ends up on the origin of the chosen one, whose host needs
-    /// the cookies: see [`cookie_domain`](Self::cookie_domain).
+    /// configured redirect URI. Links to sign in, the callback's return and sign-outs stay on the origin
+    /// of the chosen one, whose host needs the cookies: see [`cookie_domain`](Self::cookie_domain).
     ///
     /// ```no_run
     /// # use authkit_actix::{AuthKit, ConfigError, RequestInfo};

@@ -414,6 +414,42 @@ async fn the_callback_returns_to_the_origin_that_was_chosen_for_the_request() {
 }
 
 #[tokio::test]
+async fn a_tenants_links_and_sign_outs_stay_on_the_tenants_host() {
+    let (app, tenant) = with_tenant(|request, tenant| {
+        let host = request.host.as_deref()?;
+        host.starts_with("localhost:").then(|| tenant.to_owned())
+    })
+    .await;
+    for origin in [&tenant, &app.origin] {
+        let mut browser = Browser::at(origin);
+        let refused = browser.api("/me").await;
+        assert_eq!(refused.status, 401);
+        let address = refused.json()["sign_in_url"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(
+            address.starts_with(&format!("{origin}/sign-in")),
+            "{address}"
+        );
+        let start = browser.get(&address).await;
+        let callback = browser.authenticate(&start, "ada@example.com").await;
+        browser.get(&callback).await;
+        assert_eq!(browser.get("/me").await.body, "ada@example.com");
+
+        let headers = [("origin", origin.as_str()), ("accept", "text/html")];
+        let end = browser
+            .send(Method::POST, "/sign-out?return_to=/goodbye", &headers, "")
+            .await;
+        assert_eq!(end.status, 303, "{}", end.body);
+        let return_to = end.location_parameter("return_to");
+        assert_eq!(return_to, Some(format!("{origin}/goodbye")));
+        let end = browser.send(Method::POST, "/sign-out", &headers, "").await;
+        assert_eq!(end.location(), Some(format!("{origin}/")));
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_uri_that_is_not_listed_is_not_used() {
     let choices: [fn(&RequestInfo, &str) -> Option<String>; 5] = [
         |_, _| Some("https://evil.example/callback".to_owned()),

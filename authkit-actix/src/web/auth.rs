@@ -571,7 +571,8 @@ impl fmt::Display for SignInUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let return_to = self.return_to.as_ref().map(ReturnTo::as_str);
         let authkit = self.auth.authkit();
-        f.write_str(&authkit.sign_in_address(&self.options, return_to))
+        let origin = authkit.origin(&self.auth.request);
+        f.write_str(&authkit.sign_in_address(&origin, &self.options, return_to))
     }
 }
 
@@ -614,7 +615,7 @@ impl SignOut {
     ///
     /// Defaults to what the WorkOS dashboard says.
     pub fn return_to(mut self, address: &str) -> Self {
-        self.return_to = allowed_return_to(self.auth.authkit(), address);
+        self.return_to = allowed_return_to(self.auth.authkit(), &self.auth.request, address);
         self
     }
 }
@@ -659,7 +660,7 @@ pub(super) fn end_session(
     });
     let location = at_workos
         .or(return_to)
-        .unwrap_or_else(|| ReturnTo::root().on(&config.base_url));
+        .unwrap_or_else(|| ReturnTo::root().on(&authkit.origin(request)));
     let mut response = HttpResponse::SeeOther();
     response.insert_header((LOCATION, location));
     // Browsers keep whole pages for the Back button, also those that say `no-store`.
@@ -675,18 +676,24 @@ pub(super) fn end_session(
 
 /// Where a sign-out may lead, as an absolute URL: on this application, or on an origin that the
 /// configuration lists.
-pub(super) fn allowed_return_to(authkit: &AuthKit, address: &str) -> Option<String> {
-    let config = &authkit.inner.config;
+pub(super) fn allowed_return_to(
+    authkit: &AuthKit,
+    request: &HttpRequest,
+    address: &str,
+) -> Option<String> {
+    let own = authkit.origin(request);
     if let Some(path) = ReturnTo::parse(address) {
-        return Some(path.on(&config.base_url));
+        return Some(path.on(&own));
     }
+    let config = &authkit.inner.config;
     let url = url::Url::parse(address).ok()?;
     // The origin of a `blob:` URL is that of the URL inside it.
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
     let origin = Origin::of(&url);
-    let is_listed = origin == config.base_url || config.return_to_origins.contains(&origin);
+    let is_listed =
+        origin == own || origin == config.base_url || config.return_to_origins.contains(&origin);
     (is_listed && url.username().is_empty() && url.password().is_none()).then(|| url.into())
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     authkit::AuthKit,
-    config::VERIFIER_COOKIE_PREFIX,
+    config::{Origin, VERIFIER_COOKIE_PREFIX},
     oauth::{
         ReturnTo, Screen, SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
     },
@@ -47,7 +47,7 @@ impl SignInStart {
                 .path_and_query()
                 .map(|path| ReturnTo::parse_or_root(path.as_str()))
         } else {
-            same_origin_path(authkit, header(request.headers(), REFERER.as_str()))
+            same_origin_path(authkit, request, REFERER.as_str())
         };
         Self {
             return_to: return_to.unwrap_or_else(ReturnTo::root),
@@ -65,7 +65,11 @@ impl SignInStart {
             return self.at_authkit(authkit, request, None);
         }
         let return_to = Some(self.return_to.as_str());
-        redirect(request, &authkit.sign_in_address(&self.options, return_to))
+        let origin = authkit.origin(request);
+        redirect(
+            request,
+            &authkit.sign_in_address(&origin, &self.options, return_to),
+        )
     }
 
     /// The same for routes that may take their time.
@@ -163,6 +167,18 @@ impl SignInStart {
 }
 
 impl AuthKit {
+    /// The origin that this browser knows the application by: that of its redirect URI, where the
+    /// application has chosen one for the request.
+    pub(super) fn origin(&self, request: &HttpRequest) -> Origin {
+        let config = &self.inner.config;
+        let chosen = self.redirect_uri(request);
+        if chosen == config.redirect_uri {
+            config.base_url.clone()
+        } else {
+            Origin::of(&chosen)
+        }
+    }
+
     /// Where AuthKit shall send this browser back to: the application's choice, if the configuration
     /// lists it.
     fn redirect_uri(&self, request: &HttpRequest) -> Url {
@@ -198,10 +214,14 @@ pub(super) fn redirect(request: &HttpRequest, address: &str) -> HttpResponse {
     response
 }
 
-/// The path of an address on the application's own origin.
-pub(super) fn same_origin_path(authkit: &AuthKit, address: Option<&str>) -> Option<ReturnTo> {
-    let rest = address?.strip_prefix(authkit.inner.config.base_url.as_str())?;
-    ReturnTo::parse(rest)
+/// The path of the page that a header names, if it is one of the application's own.
+pub(super) fn same_origin_path(
+    authkit: &AuthKit,
+    request: &HttpRequest,
+    name: &str,
+) -> Option<ReturnTo> {
+    let address = header(request.headers(), name)?;
+    ReturnTo::parse(address.strip_prefix(authkit.origin(request).as_str())?)
 }
 
 /// The oldest of our verifier cookies, which have to go so that few remain; cookies that others made

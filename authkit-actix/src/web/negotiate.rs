@@ -48,13 +48,14 @@ pub(crate) fn is_htmx(headers: &HeaderMap) -> bool {
 
 /// Whether the user asked for this on a page of the application or by typing, and not a page of
 /// somebody else's.
-pub(crate) fn is_same_origin(authkit: &AuthKit, headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(authkit: &AuthKit, request: &HttpRequest) -> bool {
+    let headers = request.headers();
     if is_prefetch(headers) {
         return false;
     }
     match header(headers, "sec-fetch-site") {
         Some(site) => matches!(site, "same-origin" | "none"),
-        None => header(headers, ORIGIN.as_str()) == Some(authkit.base_url()),
+        None => header(headers, ORIGIN.as_str()) == Some(authkit.origin(request).as_str()),
     }
 }
 

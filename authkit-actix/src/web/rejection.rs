@@ -17,7 +17,7 @@ use super::{
     authorize::{SignInStart, redirect, same_origin_path},
     cache_control::CachePolicy,
     middleware::Forbidden,
-    negotiate::{RequestKind, header, is_htmx},
+    negotiate::{RequestKind, is_htmx},
     pages::Page,
     request_session::RequestSession,
 };
@@ -92,7 +92,8 @@ impl Rejection {
                             let query = url::form_urlencoded::Serializer::new(String::new())
                                 .append_pair("return_to", start.return_to.as_str())
                                 .finish();
-                            redirect(request, &format!("{}{page}?{query}", authkit.base_url()))
+                            let origin = authkit.origin(request);
+                            redirect(request, &format!("{}{page}?{query}", origin.as_str()))
                         }
                         _ => start.response(authkit, request),
                     };
@@ -345,10 +346,9 @@ fn challenge(
 
 /// The sign-in route, coming back to the page that htmx shows.
 fn sign_in_address(authkit: &AuthKit, request: &HttpRequest, options: &SignInOptions) -> String {
-    let htmx_page = header(request.headers(), "hx-current-url");
-    let return_to = same_origin_path(authkit, htmx_page);
+    let return_to = same_origin_path(authkit, request, "hx-current-url");
     let return_to = return_to.as_ref().map(ReturnTo::as_str);
-    authkit.sign_in_address(options, return_to)
+    authkit.sign_in_address(&authkit.origin(request), options, return_to)
 }
 
 /// Whether the browser may be led to AuthKit and back.

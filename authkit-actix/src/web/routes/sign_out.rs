@@ -23,7 +23,7 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
         Some(mode) if request.method() == Method::GET => mode == "navigate",
         _ => true,
     };
-    if !is_asked_for || !is_same_origin(&authkit, headers) {
+    if !is_asked_for || !is_same_origin(&authkit, &request) {
         return cross_site(&request);
     }
     let Some(session) = RequestSession::of(&request) else {
@@ -37,6 +37,6 @@ pub(super) async fn sign_out(request: HttpRequest, authkit: web::Data<AuthKit>) 
     }
     let return_to = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "return_to")
-        .and_then(|(_, address)| allowed_return_to(&authkit, &address));
+        .and_then(|(_, address)| allowed_return_to(&authkit, &request, &address));
     end_session(&session, &request, signed_in, return_to)
 }

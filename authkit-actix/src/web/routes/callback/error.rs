@@ -150,7 +150,11 @@ impl CallbackError {
             code,
             title,
             detail,
-            sign_in_url: Some(authkit.sign_in_address(&SignInOptions::default(), None)),
+            sign_in_url: Some(authkit.sign_in_address(
+                &authkit.origin(request),
+                &SignInOptions::default(),
+                None,
+            )),
             sign_out_url: match self {
                 Self::NotAdmitted { session_id } => {
                     authkit.inner.workos.logout_url(session_id, None).ok()

@@ -113,7 +113,7 @@ pub(super) async fn select_organization(
     let pending = pending(&authkit, &request);
     let mut response = match (request.method(), pending) {
         (&Method::GET, Some(pending)) => return page(&authkit, &options, &request, &pending),
-        (&Method::POST, _) if !is_same_origin(&authkit, request.headers()) => {
+        (&Method::POST, _) if !is_same_origin(&authkit, &request) => {
             return cross_site(&request);
         }
         (&Method::POST, Some(pending)) => {
