@@ -23,7 +23,7 @@ use crate::{
     seal::Sealer,
     session::{
         Beginnings, Hooks, Means, RefreshFailureClass, RefreshSettings, SessionHook, SessionHooks,
-        Sessions,
+        SessionSeal, Sessions,
     },
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, WorkOs},
@@ -696,6 +696,7 @@ impl AuthKitBuilder {
         .map_err(|message| ConfigError::one("build", None, message))?;
         let hooks = Arc::new(Hooks::new(self.hooks));
         let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
+        let session_seal = Arc::new(SessionSeal::new(Arc::clone(&sealer)));
         let tokens = Arc::new(Tokens::new(
             Jwks::new(
                 fetch_keys(&workos, &background),
@@ -711,7 +712,7 @@ impl AuthKitBuilder {
             Arc::clone(&clock),
         ));
         let sessions = Sessions::new(
-            Arc::clone(&sealer),
+            Arc::clone(&session_seal),
             Arc::clone(&tokens),
             Arc::clone(&clock),
             RefreshSettings {
@@ -732,7 +733,7 @@ impl AuthKitBuilder {
             Means {
                 clock: Arc::clone(&clock),
                 workos: Arc::clone(&workos),
-                sealer: Arc::clone(&sealer),
+                seal: session_seal,
                 tokens: Arc::clone(&tokens),
                 hooks: Arc::clone(&hooks),
             },

@@ -7,13 +7,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks};
+use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
     request_info::RequestInfo,
-    seal::{Purpose, Sealer},
     token::{KeysUnavailable, Tokens, Verdict},
     workos::{Authentication, OauthTokens, StepUp, TransientReason, WorkOs, WorkOsError},
 };
@@ -27,7 +26,7 @@ pub(crate) struct Beginnings {
 /// What sign-ins are finished with.
 pub(crate) struct Means {
     pub(crate) workos: Arc<WorkOs>,
-    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) seal: Arc<SessionSeal>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -208,13 +207,10 @@ impl Means {
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
-                let sealed = self
-                    .sealer
-                    .seal(Purpose::Session, &session.to_json())
-                    .map_err(|error| {
-                        error!(%error, "a session could not be sealed");
-                        BeginError::Unusable
-                    })?;
+                let sealed = self.seal.seal(&session).map_err(|error| {
+                    error!(%error, "a session could not be sealed");
+                    BeginError::Unusable
+                })?;
                 return Ok(Begun {
                     at: self.clock.unix_seconds(),
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
@@ -223,7 +219,7 @@ impl Means {
                         session: Arc::new(session),
                         claims,
                     }),
-                    sealed: sealed.into(),
+                    sealed,
                 });
             }
             Ok(Verdict::Valid(_)) => "its tokens are another user's".to_owned(),

@@ -16,6 +16,7 @@ mod hooks;
 mod open;
 mod refresh;
 mod resolve;
+mod seal;
 
 use std::{fmt, sync::Arc};
 
@@ -30,6 +31,7 @@ pub(crate) use self::{
     hooks::{Hooks, SessionHook, SessionHooks},
     open::{Sessions, Step, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
+    seal::SessionSeal,
 };
 use crate::{
     token::AccessTokenClaims,

@@ -12,16 +12,16 @@ use tracing::warn;
 use super::{
     CookieChange, Outcome, Resolution, Session, SignedIn,
     refresh::{RefreshSettings, Refreshes},
+    seal::{SessionSeal, Unsealed},
 };
 use crate::{
     clock::Clock,
-    seal::{Purpose, SealError, Sealer},
     token::{AccessTokenClaims, Check, KeysUnavailable, Tokens, Verdict},
 };
 
 /// Opens, verifies and refreshes sessions; one for the process.
 pub(crate) struct Sessions {
-    pub(super) sealer: Arc<Sealer>,
+    pub(super) seal: Arc<SessionSeal>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
 }
@@ -59,14 +59,14 @@ pub(super) enum Need {
 
 impl Sessions {
     pub(crate) fn new(
-        sealer: Arc<Sealer>,
+        seal: Arc<SessionSeal>,
         tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
         refresh: RefreshSettings,
     ) -> Self {
         Self {
-            refreshes: Refreshes::new(Arc::clone(&sealer), Arc::clone(&tokens), clock, refresh),
-            sealer,
+            refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
+            seal,
             tokens,
         }
     }
@@ -75,8 +75,14 @@ impl Sessions {
     ///
     /// Nothing is believed of several that open: one of them may have been planted.
     pub(crate) fn open(&self, candidates: &[Cow<'_, str>]) -> Step {
-        let mut opened = candidates.iter().filter_map(|sealed| self.unseal(sealed));
-        let Some((session, with_previous_password)) = opened.next() else {
+        let mut opened = candidates
+            .iter()
+            .filter_map(|sealed| self.seal.open(sealed));
+        let Some(Unsealed {
+            session,
+            is_outdated,
+        }) = opened.next()
+        else {
             warn!("a session cookie that does not open was refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         };
@@ -84,8 +90,9 @@ impl Sessions {
             warn!("several session cookies that open were refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         }
-        let cookie = if with_previous_password || candidates.len() > 1 {
-            self.seal(&session)
+        let cookie = if is_outdated || candidates.len() > 1 {
+            self.seal
+                .seal(&session)
                 .map_or(CookieChange::Keep, CookieChange::Set)
         } else {
             CookieChange::Keep
@@ -100,7 +107,7 @@ impl Sessions {
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
     pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
-            let Some((session, _)) = self.unseal(sealed) else {
+            let Some(Unsealed { session, .. }) = self.seal.open(sealed) else {
                 continue;
             };
             let verdict = self.tokens.settle(session.access_token.expose_secret());
@@ -115,14 +122,6 @@ impl Sessions {
             }
         }
         None
-    }
-
-    /// Seals a session for its cookie.
-    pub(crate) fn seal(&self, session: &Session) -> Result<Arc<str>, SealError> {
-        Ok(self
-            .sealer
-            .seal(Purpose::Session, &session.to_json())?
-            .into())
     }
 
     pub(super) fn check(&self, opened: Opened) -> Step {
@@ -186,12 +185,6 @@ impl Sessions {
             });
         }
         Step::Done(opened.signed_in(claims))
-    }
-
-    fn unseal(&self, sealed: &str) -> Option<(Session, bool)> {
-        let opened = self.sealer.open(Purpose::Session, sealed).ok()?;
-        let session = serde_json::from_slice(&opened.plaintext).ok()?;
-        Some((session, opened.with_previous_password))
     }
 }
 

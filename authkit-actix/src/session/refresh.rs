@@ -6,13 +6,12 @@ use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks};
+use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
     request_info::RequestInfo,
-    seal::{Purpose, Sealer},
     token::{AccessTokenClaims, KeysUnavailable, Tokens, Verdict},
     workos::{StepUp, TransientReason, WorkOs, WorkOsError},
 };
@@ -21,7 +20,7 @@ use crate::{
 pub(crate) struct Refreshes {
     flights: Flights<Refreshed>,
     settings: RefreshSettings,
-    sealer: Arc<Sealer>,
+    seal: Arc<SessionSeal>,
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
 }
@@ -78,7 +77,7 @@ pub(crate) struct Target<'a> {
 
 impl Refreshes {
     pub(super) fn new(
-        sealer: Arc<Sealer>,
+        seal: Arc<SessionSeal>,
         tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
         settings: RefreshSettings,
@@ -90,7 +89,7 @@ impl Refreshes {
                 SERVES_STRAGGLERS,
             ),
             settings,
-            sealer,
+            seal,
             tokens,
             clock,
         }
@@ -165,7 +164,7 @@ impl Refreshes {
             organization_id: target.organization_id(),
             request: request.clone(),
             workos: Arc::clone(&self.settings.workos),
-            sealer: Arc::clone(&self.sealer),
+            seal: Arc::clone(&self.seal),
             tokens: Arc::clone(&self.tokens),
             hooks: Arc::clone(&self.settings.hooks),
             lift_decisions: self.settings.lift_decisions,
@@ -239,7 +238,7 @@ struct Refresh {
     organization_id: Option<String>,
     request: RequestInfo,
     workos: Arc<WorkOs>,
-    sealer: Arc<Sealer>,
+    seal: Arc<SessionSeal>,
     tokens: Arc<Tokens>,
     hooks: Arc<Hooks>,
     lift_decisions: bool,
@@ -285,7 +284,7 @@ impl Refresh {
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };
-        let Ok(sealed) = self.sealer.seal(Purpose::Session, &session.to_json()) else {
+        let Ok(sealed) = self.seal.seal(&session) else {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
         decision!(self.lift_decisions, "the session was refreshed");
@@ -299,7 +298,7 @@ impl Refresh {
         }
         Ok(Arc::new(Successor {
             session,
-            sealed: sealed.into(),
+            sealed,
             organization_id: self.organization_id,
             untimely,
         }))
