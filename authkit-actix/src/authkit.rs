@@ -22,8 +22,8 @@ use crate::{
     request_info::RequestInfo,
     seal::Sealer,
     session::{
-        Beginnings, Hooks, Means, RefreshFailureClass, RefreshSettings, SessionHook, SessionHooks,
-        SessionSeal, Sessions,
+        Beginnings, Hooks, Means, Notices, RefreshFailureClass, RefreshSettings, SessionHook,
+        SessionHooks, SessionSeal, Sessions,
     },
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, WorkOs},
@@ -71,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) beginnings: Beginnings,
     pub(crate) hooks: Arc<Hooks>,
+    pub(crate) notices: Arc<Notices>,
     pub(crate) redirect_uri_for: Option<RedirectUriFor>,
     feature_flags: FeatureFlags,
     /// Where callbacks are registered besides the path of the redirect URI; every worker adds the same.
@@ -711,6 +712,7 @@ impl AuthKitBuilder {
             ),
             Arc::clone(&clock),
         ));
+        let notices = Arc::new(Notices::new(Arc::clone(&clock)));
         let sessions = Sessions::new(
             Arc::clone(&session_seal),
             Arc::clone(&tokens),
@@ -718,6 +720,7 @@ impl AuthKitBuilder {
             RefreshSettings {
                 workos: Arc::clone(&workos),
                 hooks: Arc::clone(&hooks),
+                notices: Arc::clone(&notices),
                 background: Arc::clone(&background),
                 buffer: config.refresh_buffer,
                 lift_decisions: config.debug,
@@ -764,6 +767,7 @@ impl AuthKitBuilder {
                 sessions,
                 beginnings,
                 hooks,
+                notices,
                 redirect_uri_for: self.redirect_uri_for,
                 feature_flags,
                 #[cfg(feature = "emulator")]

@@ -14,6 +14,7 @@ mod page_options;
 mod redirects_and_paths;
 mod refreshing;
 mod responses;
+mod revocation;
 mod secrets;
 mod sessions_in_handlers;
 mod sign_in_urls;

@@ -13,9 +13,11 @@ macro_rules! decision {
 
 mod begin;
 mod hooks;
+mod notices;
 mod open;
 mod refresh;
 mod resolve;
+mod revocation;
 mod seal;
 
 use std::{fmt, sync::Arc};
@@ -29,8 +31,10 @@ pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{
     begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
     hooks::{Hooks, SessionHook, SessionHooks},
+    notices::Notices,
     open::{Sessions, Step, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
+    revocation::Standing,
     seal::SessionSeal,
 };
 use crate::{

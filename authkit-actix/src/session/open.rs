@@ -10,8 +10,9 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Outcome, Resolution, Session, SignedIn,
+    CookieChange, Notices, Outcome, Resolution, Session, SignedIn,
     refresh::{RefreshSettings, Refreshes},
+    revocation::Standing,
     seal::{SessionSeal, Unsealed},
 };
 use crate::{
@@ -24,6 +25,7 @@ pub(crate) struct Sessions {
     pub(super) seal: Arc<SessionSeal>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
+    pub(super) notices: Arc<Notices>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -65,6 +67,7 @@ impl Sessions {
         refresh: RefreshSettings,
     ) -> Self {
         Self {
+            notices: Arc::clone(&refresh.notices),
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
@@ -169,6 +172,20 @@ impl Sessions {
             warn!("a session whose access token is another user's was refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         }
+        let expired = match self.notices.standing(&claims) {
+            Standing::Good => expired,
+            // A successor may be as old, to the second, as what it was refreshed for.
+            Standing::Outdated { until } if opened.is_successor && claims.iat >= until => expired,
+            Standing::Outdated { .. } => true,
+            Standing::Ended => {
+                decision!(
+                    self.refreshes.lifts_decisions(),
+                    session_id = %claims.sid,
+                    "a session that has been ended was refused"
+                );
+                return Step::Done(Resolution::signed_out(CookieChange::Clear));
+            }
+        };
         if expired || (!opened.is_successor && self.refreshes.is_due(&claims)) {
             decision!(
                 self.refreshes.lifts_decisions(),

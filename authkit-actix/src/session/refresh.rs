@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use super::{Notices, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
     clock::Clock,
@@ -29,6 +29,7 @@ pub(crate) struct Refreshes {
 pub(crate) struct RefreshSettings {
     pub(crate) workos: Arc<WorkOs>,
     pub(crate) hooks: Arc<Hooks>,
+    pub(crate) notices: Arc<Notices>,
     pub(crate) background: Arc<Background>,
     /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
     /// 30 for tokens that live at most five minutes.
@@ -101,6 +102,12 @@ impl Refreshes {
 
     /// Whether a valid token is so near its end that it should be refreshed.
     pub(super) fn is_due(&self, claims: &AccessTokenClaims) -> bool {
+        let buffer = self.buffer(claims);
+        buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
+    }
+
+    /// How many seconds before its end a token is refreshed.
+    pub(super) fn buffer(&self, claims: &AccessTokenClaims) -> i64 {
         let lifetime = claims.exp.saturating_sub(claims.iat);
         let buffer = match self.settings.buffer {
             Some(buffer) => i64::try_from(buffer.as_secs()).unwrap_or(i64::MAX),
@@ -108,12 +115,11 @@ impl Refreshes {
             None => BUFFER,
         };
         // A buffer as long as the token's life would refresh it with every request.
-        let buffer = if buffer < lifetime {
+        if buffer < lifetime {
             buffer
         } else {
             lifetime / 2
-        };
-        buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
+        }
     }
 
     /// Spends the session's refresh token, or joins whoever does or did so within the last minute.
@@ -167,6 +173,7 @@ impl Refreshes {
             seal: Arc::clone(&self.seal),
             tokens: Arc::clone(&self.tokens),
             hooks: Arc::clone(&self.settings.hooks),
+            notices: Arc::clone(&self.settings.notices),
             lift_decisions: self.settings.lift_decisions,
         };
         let hooks = Arc::clone(&self.settings.hooks);
@@ -241,6 +248,7 @@ struct Refresh {
     seal: Arc<SessionSeal>,
     tokens: Arc<Tokens>,
     hooks: Arc<Hooks>,
+    notices: Arc<Notices>,
     lift_decisions: bool,
 }
 
@@ -290,6 +298,7 @@ impl Refresh {
         decision!(self.lift_decisions, "the session was refreshed");
         let session = Arc::new(session);
         if let Some(claims) = verified {
+            self.notices.renewed(&claims);
             let signed_in = SignedIn {
                 session: Arc::clone(&session),
                 claims,

@@ -643,6 +643,7 @@ pub(super) fn end_session(
     let authkit = session.authkit();
     let config = &authkit.inner.config;
     if let Some(signed_in) = &signed_in {
+        authkit.inner.notices.session_ended(&signed_in.claims.sid);
         let hooks = &authkit.inner.hooks;
         hooks.signed_out(signed_in, session.request_info());
     }

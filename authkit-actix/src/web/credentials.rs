@@ -24,6 +24,7 @@ use crate::{
     api_keys::is_jwt,
     authkit::AuthKit,
     lookups::Unavailable,
+    session::Standing,
     token::{Check, Verdict},
     workos::ApiKey,
 };
@@ -95,6 +96,10 @@ async fn bearer(token: SecretString, authkit: &AuthKit) -> Result<BearerUser, Re
         },
     };
     match verdict {
+        Verdict::Valid(claims) if inner.notices.standing(&claims) != Standing::Good => {
+            debug!("an access token of an ended session, or older than its rights, was refused");
+            Err(Refused::Invalid)
+        }
         Verdict::Valid(claims) => Ok(BearerUser::new(token, claims, inner.profiles.clone())),
         Verdict::Expired(_) => {
             debug!("an expired access token was refused");

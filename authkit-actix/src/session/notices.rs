@@ -1,0 +1,130 @@
+//! What becomes known about sessions between two requests, here or on another instance.
+
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Arc, OnceLock},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::revocation::{Revocations, Standing};
+use crate::{clock::Clock, token::AccessTokenClaims};
+
+/// Something that became known about sessions. All times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub(crate) enum Notice {
+    /// A session has ended: its tokens issued until then are worth nothing.
+    SessionEnded { session_id: String, until: i64 },
+    /// A user's sessions have ended: tokens issued to them until then are worth nothing.
+    UserEnded { user_id: String, until: i64 },
+    /// A user's place in an organization has changed: what tokens issued until then say about it
+    /// holds no longer.
+    MembershipChanged {
+        user_id: String,
+        organization_id: String,
+        until: i64,
+    },
+    /// A session was given a newer token, with these rights; see [`rights`].
+    Renewed {
+        session_id: String,
+        rights: u64,
+        issued_at: i64,
+        expires_at: i64,
+    },
+}
+
+/// The other instances of the application.
+pub(crate) trait Elsewhere: Send + Sync {
+    /// Passes a notice on; neither waits nor fails.
+    fn tell(&self, notice: &Notice);
+}
+
+/// Where notices come together: they end sessions, and go on to the other instances.
+pub(crate) struct Notices {
+    revocations: Revocations,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Notices {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            revocations: Revocations::new(Arc::clone(&clock)),
+            elsewhere: OnceLock::new(),
+            clock,
+        }
+    }
+
+    /// Connects this process with the others, once.
+    #[expect(dead_code, reason = "a process knows of no others yet")]
+    pub(crate) fn connect(&self, elsewhere: Arc<dyn Elsewhere>) {
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// Acts on what became known here, and tells the others.
+    pub(crate) fn announce(&self, notice: Notice) {
+        if let Some(elsewhere) = self.elsewhere.get() {
+            elsewhere.tell(&notice);
+        }
+        self.apply(notice);
+    }
+
+    /// Acts on what became known, here or elsewhere; twice is as good as once.
+    pub(crate) fn apply(&self, notice: Notice) {
+        self.revocations.apply(notice);
+    }
+
+    /// Says that a session ends now: by a sign-out, or since somebody ended it.
+    ///
+    /// A refresh that is under way brings a token that is a little younger, so the notice covers
+    /// the next minute too.
+    pub(crate) fn session_ended(&self, session_id: &str) {
+        self.announce(Notice::SessionEnded {
+            session_id: session_id.to_owned(),
+            until: self.clock.unix_seconds().saturating_add(UNDER_WAY),
+        });
+    }
+
+    /// Says that a session was given the token with these claims.
+    pub(crate) fn renewed(&self, claims: &AccessTokenClaims) {
+        self.announce(Notice::Renewed {
+            session_id: claims.sid.clone(),
+            rights: rights(claims),
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+        });
+    }
+
+    /// What a genuine token is still worth; almost free while no session has ended.
+    pub(crate) fn standing(&self, claims: &AccessTokenClaims) -> Standing {
+        self.revocations.standing(claims)
+    }
+}
+
+/// What the rights in a token come to, as a number to compare.
+///
+/// Instances that run different builds may differ about it; connections then end a little early.
+fn rights(claims: &AccessTokenClaims) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (
+        &claims.org_id,
+        &claims.role,
+        &claims.roles,
+        &claims.permissions,
+        &claims.entitlements,
+        &claims.feature_flags,
+    )
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
+}
+
+/// Seconds that a refresh under way may take, clocks that differ included.
+const UNDER_WAY: i64 = 60;
