@@ -30,6 +30,8 @@ pub(crate) struct Flights<T> {
 pub(crate) enum Landing<T> {
     /// The result serves for the time the table keeps results.
     Keep(T),
+    /// The result serves for so many seconds.
+    KeepFor(T, i64),
     /// Whoever waits gets the result; the next asker starts again.
     Forget(T),
 }
@@ -53,7 +55,23 @@ struct Table<T> {
 
 struct Flight<T> {
     task: Shared<Task<T>>,
-    landed_at: Option<i64>,
+    landed: Option<Landed>,
+}
+
+#[derive(Clone, Copy)]
+struct Landed {
+    at: i64,
+    /// The last second in which the result serves.
+    until: i64,
+}
+
+impl Landed {
+    fn kept_for(seconds: i64, now: i64) -> Self {
+        Self {
+            at: now,
+            until: now.saturating_add(seconds),
+        }
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
@@ -93,7 +111,17 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         let now = self.clock.unix_seconds();
         let table = lock(&self.table);
         let flight = table.flights.get(&key);
-        flight.is_some_and(|flight| !flight.is_over(now, self.keep_seconds))
+        flight.is_some_and(|flight| !flight.is_over(now))
+    }
+
+    /// Lets go of a landed result after so many seconds, if it would be kept longer.
+    pub(crate) fn keep_no_longer_than(&self, key: FlightKey, seconds: i64) {
+        let until = self.clock.unix_seconds().saturating_add(seconds);
+        if let Some(flight) = lock(&self.table).flights.get_mut(&key)
+            && let Some(landed) = &mut flight.landed
+        {
+            landed.until = landed.until.min(until);
+        }
     }
 
     fn board<F>(&self, key: FlightKey, start: impl FnOnce() -> F) -> Option<Shared<Task<T>>>
@@ -102,9 +130,9 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     {
         let now = self.clock.unix_seconds();
         let mut table = lock(&self.table);
-        table.sweep(now, self.keep_seconds);
+        table.sweep(now);
         if let Some(flight) = table.flights.get(&key)
-            && !flight.is_over(now, self.keep_seconds)
+            && !flight.is_over(now)
         {
             return Some(flight.task.clone());
         }
@@ -114,28 +142,29 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         let runway = Runway {
             table: Arc::downgrade(&self.table),
             key,
-            landed_at: None,
+            landed: None,
         };
         let clock = Arc::clone(&self.clock);
+        let keep_seconds = self.keep_seconds;
         let work = start();
         let task = self
             .background
             .spawn(async move {
-                match work.await {
-                    Landing::Keep(result) => {
-                        runway.keep(clock.unix_seconds());
-                        result
-                    }
+                let (result, seconds) = match work.await {
+                    Landing::Keep(result) => (result, keep_seconds),
+                    Landing::KeepFor(result, seconds) => (result, seconds),
                     Landing::Forget(result) => {
                         drop(runway);
-                        result
+                        return result;
                     }
-                }
+                };
+                runway.keep(Landed::kept_for(seconds, clock.unix_seconds()));
+                result
             })
             .shared();
         let flight = Flight {
             task: task.clone(),
-            landed_at: None,
+            landed: None,
         };
         table.flights.insert(key, flight);
         Some(task)
@@ -146,12 +175,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 struct Runway<T> {
     table: Weak<Mutex<Table<T>>>,
     key: FlightKey,
-    landed_at: Option<i64>,
+    landed: Option<Landed>,
 }
 
 impl<T> Runway<T> {
-    fn keep(mut self, landed_at: i64) {
-        self.landed_at = Some(landed_at);
+    fn keep(mut self, landed: Landed) {
+        self.landed = Some(landed);
     }
 }
 
@@ -161,22 +190,21 @@ impl<T> Drop for Runway<T> {
             return;
         };
         let mut table = lock(&table);
-        if self.landed_at.is_none() {
+        if self.landed.is_none() {
             table.flights.remove(&self.key);
         } else if let Some(flight) = table.flights.get_mut(&self.key) {
-            flight.landed_at = self.landed_at;
+            flight.landed = self.landed;
         }
     }
 }
 
 impl<T> Table<T> {
-    fn sweep(&mut self, now: i64, keep_seconds: i64) {
+    fn sweep(&mut self, now: i64) {
         // A clock that was set back must not stop the sweeping.
         if (0..SWEEP_SECONDS).contains(&now.saturating_sub(self.swept_at)) {
             return;
         }
-        self.flights
-            .retain(|_, flight| !flight.is_over(now, keep_seconds));
+        self.flights.retain(|_, flight| !flight.is_over(now));
         self.swept_at = now;
     }
 
@@ -184,7 +212,7 @@ impl<T> Table<T> {
     fn forget_the_oldest(&mut self) -> bool {
         let landed = self.flights.iter();
         let oldest = landed
-            .filter_map(|(key, flight)| Some((flight.landed_at?, *key)))
+            .filter_map(|(key, flight)| Some((flight.landed?.at, *key)))
             .min_by_key(|(landed_at, _)| *landed_at);
         oldest.is_some_and(|(_, key)| self.flights.remove(&key).is_some())
     }
@@ -192,9 +220,9 @@ impl<T> Table<T> {
 
 impl<T> Flight<T> {
     /// A landing in the future, by a clock that was set back, is over too.
-    fn is_over(&self, now: i64, keep_seconds: i64) -> bool {
-        self.landed_at
-            .is_some_and(|landed_at| !(0..=keep_seconds).contains(&now.saturating_sub(landed_at)))
+    fn is_over(&self, now: i64) -> bool {
+        self.landed
+            .is_some_and(|landed| !(landed.at..=landed.until).contains(&now))
     }
 }
 
@@ -264,6 +292,27 @@ mod tests {
         assert_eq!(airport.ask("b", Landing::Keep).await, Some(2));
         airport.clock.0.store(61, Ordering::SeqCst);
         assert_eq!(airport.ask("a", Landing::Keep).await, Some(3));
+    }
+
+    #[actix_web::test]
+    async fn a_result_is_kept_for_a_time_of_its_own_which_may_be_cut_short() {
+        let airport = Airport::new();
+        let kept = |number| Landing::KeepFor(number, 600);
+        assert_eq!(airport.ask("a", kept).await, Some(1));
+        assert_eq!(airport.ask("b", kept).await, Some(2));
+        airport.clock.0.store(100, Ordering::SeqCst);
+        let key = FlightKey::of("a");
+        for seconds in [60, 600] {
+            airport.flights.keep_no_longer_than(key, seconds);
+        }
+        airport.clock.0.store(160, Ordering::SeqCst);
+        assert!(airport.flights.knows(key));
+        airport.clock.0.store(161, Ordering::SeqCst);
+        assert!(!airport.flights.knows(key));
+        airport.clock.0.store(600, Ordering::SeqCst);
+        assert_eq!(airport.ask("b", kept).await, Some(2));
+        airport.clock.0.store(601, Ordering::SeqCst);
+        assert_eq!(airport.ask("b", kept).await, Some(3));
     }
 
     #[actix_web::test]

@@ -15,7 +15,7 @@ use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
-    workos::{TransientReason, WorkOsError},
+    workos::{Breaker, TransientReason, WorkOsError},
 };
 
 /// Look-ups of one kind: one call for each key at a time, and none while a kept answer serves.
@@ -26,6 +26,7 @@ pub(crate) struct Lookups<T> {
     kind: &'static str,
     flights: Flights<Result<Option<T>, Unavailable>>,
     found: Option<Arc<Found<T>>>,
+    breaker: Arc<Breaker>,
 }
 
 /// WorkOS gave no usable answer; worth another try after so many seconds.
@@ -46,6 +47,7 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
         Self {
             kind,
             flights: Flights::new(background, Arc::clone(&clock), 0),
+            breaker: Arc::new(Breaker::new(kind, Arc::clone(&clock))),
             found: (keep_seconds > 0).then(|| Arc::new(Found::new(clock, keep_seconds))),
         }
     }
@@ -62,13 +64,17 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
         if let Some(kept) = self.found.as_ref().and_then(|found| found.get(&key)) {
             return Ok(Some(kept));
         }
-        let (kind, found) = (self.kind, self.found.clone());
+        let (kind, found, breaker) = (self.kind, self.found.clone(), Arc::clone(&self.breaker));
         let flight = || {
             let answer = ask();
             async move {
+                if let Err(retry_after) = breaker.admit() {
+                    return Landing::Forget(Err(Unavailable { retry_after }));
+                }
                 let answer = time::timeout(DEADLINE, answer)
                     .await
                     .unwrap_or(Err(WorkOsError::transient(TransientReason::Timeout)));
+                breaker.tell(&answer);
                 if let (Some(found), Ok(Some(value))) = (found, &answer) {
                     found.put(key, value.clone());
                 }

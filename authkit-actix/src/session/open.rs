@@ -26,6 +26,7 @@ pub(crate) struct Sessions {
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
     pub(super) notices: Arc<Notices>,
+    clock_warning: Once,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -71,6 +72,7 @@ impl Sessions {
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
+            clock_warning: Once::new(),
         }
     }
 
@@ -146,10 +148,7 @@ impl Sessions {
             Ok(Verdict::Valid(claims)) => (claims, false),
             Ok(Verdict::Expired(claims)) => (claims, true),
             Ok(Verdict::NotYetValid(_)) => {
-                static WARNED: Once = Once::new();
-                WARNED.call_once(|| {
-                    warn!("a session's token is from the future: check this machine's clock");
-                });
+                self.clocks_are_apart();
                 return Step::Done(Resolution {
                     outcome: Outcome::CannotTell {
                         retry_after: CLOCKS_APART_RETRY,
@@ -186,6 +185,9 @@ impl Sessions {
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         };
+        if !opened.is_successor {
+            self.refreshes.arrived(&opened.session);
+        }
         if expired || (!opened.is_successor && self.refreshes.is_due(&claims)) {
             decision!(
                 self.refreshes.lifts_decisions(),
@@ -202,6 +204,13 @@ impl Sessions {
             });
         }
         Step::Done(opened.signed_in(claims))
+    }
+
+    /// Says so once: it would be said with every request otherwise.
+    pub(super) fn clocks_are_apart(&self) {
+        self.clock_warning.call_once(|| {
+            warn!("genuine tokens come from the future or out of date: check this machine's clock");
+        });
     }
 }
 
@@ -224,4 +233,4 @@ impl fmt::Debug for Sessions {
 }
 
 /// Seconds after which clocks that are apart are worth another look.
-const CLOCKS_APART_RETRY: u64 = 30;
+pub(super) const CLOCKS_APART_RETRY: u64 = 30;

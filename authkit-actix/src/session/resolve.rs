@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{
     CookieChange, Outcome, Resolution, Sessions, SignedIn,
-    open::{Need, Opened, Step, Unsettled},
+    open::{CLOCKS_APART_RETRY, Need, Opened, Step, Unsettled},
     refresh::{RefreshFailure, Successor, Target},
 };
 use crate::{
@@ -41,10 +41,8 @@ impl Sessions {
                     let refresh = self
                         .refreshes
                         .refresh(&opened.session, target, request.clone());
-                    let refreshed = time::timeout_at(deadline, refresh).await;
-                    let refreshed = refreshed.unwrap_or(Err(RefreshFailure::Unavailable {
-                        retry_after: RETRY_AFTER,
-                    }));
+                    let refreshed = time::timeout_at(deadline + MOMENT, refresh).await;
+                    let refreshed = refreshed.unwrap_or(Err(RefreshFailure::TOO_LATE));
                     match refreshed {
                         Ok(successor) => self.succeed(&successor),
                         Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
@@ -86,7 +84,8 @@ impl Sessions {
     fn succeed(&self, successor: &Successor) -> Step {
         let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
         if successor.untimely {
-            return Step::Done(cannot_tell(RETRY_AFTER, cookie));
+            self.clocks_are_apart();
+            return Step::Done(cannot_tell(CLOCKS_APART_RETRY, cookie));
         }
         self.check(Opened {
             session: Arc::clone(&successor.session),
@@ -112,7 +111,7 @@ fn unrefreshed(
             cookie: CookieChange::Clear,
         },
         RefreshFailure::Unavailable { .. } if !expired => opened.signed_in(claims),
-        RefreshFailure::Unavailable { retry_after } => cannot_tell(retry_after, opened.cookie),
+        RefreshFailure::Unavailable { retry_after, .. } => cannot_tell(retry_after, opened.cookie),
     }
 }
 
@@ -125,6 +124,8 @@ fn cannot_tell(retry_after: u64, cookie: CookieChange) -> Resolution {
 
 /// For keys and refreshes together, however many it takes.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// A flight that began with the request is waited for to its end: the next to ask would board it.
+const MOMENT: Duration = Duration::from_millis(250);
 const TOO_LATE: Result<Verdict, KeysUnavailable> = Err(KeysUnavailable { retry_after: 1 });
 const MOST_STEPS: usize = 8;
 const RETRY_AFTER: u64 = 5;

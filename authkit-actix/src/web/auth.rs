@@ -222,7 +222,7 @@ impl Auth {
         let resolution = match refreshed {
             Ok(resolution) => resolution,
             Err(RefreshFailure::Ended) => return Err(RefreshError::Ended),
-            Err(RefreshFailure::Unavailable { retry_after }) => {
+            Err(RefreshFailure::Unavailable { retry_after, .. }) => {
                 return Err(RefreshError::Unavailable { retry_after });
             }
             Err(RefreshFailure::StepUp(step_up))

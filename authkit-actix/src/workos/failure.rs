@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
+use super::lanes::Busy;
+
 /// Why WorkOS did not give what was asked, by what follows from it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum WorkOsError {
@@ -71,6 +73,8 @@ pub(crate) enum TransientReason {
     Unreadable,
     /// Tokens that are not for this user or not signed by a known key.
     Unverifiable,
+    /// Too many other calls were under way: this one was not made.
+    Busy,
 }
 
 impl fmt::Display for TransientReason {
@@ -81,6 +85,7 @@ impl fmt::Display for TransientReason {
             Self::Status(status) => write!(f, "status {status}"),
             Self::Unreadable => f.write_str("unreadable body"),
             Self::Unverifiable => f.write_str("unverifiable tokens"),
+            Self::Busy => f.write_str("too many calls at once"),
         }
     }
 }
@@ -140,6 +145,7 @@ impl From<workos::Error> for WorkOsError {
         match error {
             workos::Error::Api(api) => Self::classify(api.status, &api.raw_body, api.retry_after),
             workos::Error::Network(error) => Self::transient(match error.kind {
+                _ if error.source.is::<Busy>() => TransientReason::Busy,
                 TransportErrorKind::Timeout => TransientReason::Timeout,
                 _ => TransientReason::Network,
             }),

@@ -4,7 +4,9 @@
 //! of our own values or a [`WorkOsError`] that says what its failure means for a session.
 
 mod api_key;
+mod breaker;
 mod failure;
+mod lanes;
 mod transport;
 mod user;
 
@@ -30,10 +32,14 @@ pub use self::{
 pub use workos::Client;
 
 pub use self::failure::OrganizationChoice;
-pub(crate) use self::failure::{StepUp, TransientReason, WorkOsError};
 use self::{
     api_key::Validation,
+    lanes::Lane,
     transport::{Limits, Recording, Transport},
+};
+pub(crate) use self::{
+    breaker::Breaker,
+    failure::{StepUp, TransientReason, WorkOsError},
 };
 use crate::{background::Background, request_info::RequestInfo};
 
@@ -207,8 +213,10 @@ impl WorkOs {
         let body = workos::RevokeSession {
             session_id: session_id.to_owned(),
         };
+        let transport = Arc::new(self.transport.within(REVOCATION));
+        let sdk = client(&self.client_id, &self.api_key, &self.api_url, transport)?;
         let params = RevokeSessionParams::new(body);
-        Ok(self.sdk.user_management().revoke_session(params).await?)
+        Ok(sdk.user_management().revoke_session(params).await?)
     }
 
     /// Spends a refresh token.
@@ -467,30 +475,47 @@ fn client(
 const CODE_EXCHANGE: Limits = Limits {
     deadline: Duration::from_secs(10),
     body_bytes: 1 << 20,
+    lane: Lane::SignIn,
+    again_after: None,
 };
 const CLAIM_NONCE: Limits = Limits {
     deadline: Duration::from_secs(2),
     body_bytes: 64 << 10,
+    ..CODE_EXCHANGE
 };
+const REVOCATION: Limits = Limits {
+    deadline: Duration::from_secs(5),
+    ..CODE_EXCHANGE
+};
+/// WorkOS gives the answer to a refresh a second time for some seconds.
 const REFRESH: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 1 << 20,
+    lane: Lane::Refresh,
+    again_after: Some(Duration::from_secs(3)),
 };
 const LOOK_UP: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 1 << 20,
+    lane: Lane::LookUp,
+    again_after: None,
 };
 const KEY_SET: Limits = Limits {
     deadline: Duration::from_secs(5),
     body_bytes: 256 << 10,
+    lane: Lane::Upkeep,
+    again_after: None,
 };
 /// Each target of each flag is in the answer.
 const FEATURE_FLAGS: Limits = Limits {
     deadline: Duration::from_secs(10),
     body_bytes: 16 << 20,
+    ..KEY_SET
 };
 /// For what the application asks through the SDK by itself.
 const APPLICATION: Limits = Limits {
     deadline: Duration::from_secs(30),
     body_bytes: 16 << 20,
+    lane: Lane::Application,
+    again_after: None,
 };

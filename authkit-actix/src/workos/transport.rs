@@ -1,36 +1,44 @@
 //! What stands between the SDK and the network.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use tokio::time;
+use futures::future::{Either, select};
+use tokio::time::{self, Instant};
 use workos::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
 
+use super::lanes::{Lane, Lanes};
 use crate::background::Background;
 
-/// The SDK's transport, bounded: a deadline that includes the body, a body limit, no redirects.
+/// The SDK's transport, bounded: a deadline that includes the body, a body limit, no redirects, and
+/// so many calls at once.
 ///
 /// Every call runs on the background thread, whichever thread or runtime waits for it.
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     background: Arc<Background>,
+    lanes: Arc<Lanes>,
     limits: Limits,
 }
 
-/// How long a call may take, from connecting to the last byte, and how many bytes its body may have.
+/// What bounds a call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) deadline: Duration,
-    pub(crate) body_bytes: usize,
+pub(super) struct Limits {
+    /// From waiting for a place to the last byte.
+    pub(super) deadline: Duration,
+    pub(super) body_bytes: usize,
+    pub(super) lane: Lane,
+    /// When to send once more what has not been answered; `None` for what must not be sent twice.
+    pub(super) again_after: Option<Duration>,
 }
 
 impl Transport {
     /// # Errors
     ///
     /// When the system has no certificates to trust.
-    pub(crate) fn new(
+    pub(super) fn new(
         background: Arc<Background>,
         limits: Limits,
         loopback: bool,
@@ -42,12 +50,13 @@ impl Transport {
         Ok(Self {
             http: http.build()?,
             background,
+            lanes: Arc::new(Lanes::new()),
             limits,
         })
     }
 
     /// The same connections under other limits.
-    pub(crate) fn within(&self, limits: Limits) -> Self {
+    pub(super) fn within(&self, limits: Limits) -> Self {
         Self {
             limits,
             ..self.clone()
@@ -58,17 +67,63 @@ impl Transport {
 #[async_trait]
 impl HttpTransport for Transport {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let http = self.http.clone();
-        let limits = self.limits;
+        let transport = self.clone();
         self.background
-            .spawn(async move {
-                time::timeout(limits.deadline, send(http, request, limits.body_bytes))
-                    .await
-                    .unwrap_or_else(|elapsed| Err(TransportError::timeout(elapsed)))
-            })
+            .spawn(async move { transport.call(request).await })
             .await
             .unwrap_or_else(|| Err(TransportError::other("the background thread has stopped")))
     }
+}
+
+impl Transport {
+    async fn call(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Limits { deadline, lane, .. } = self.limits;
+        let ends_at = Instant::now() + deadline;
+        // Who waits for long has no time left for the call.
+        let place = self.lanes.enter(lane, deadline / 2).await;
+        let _place = place.map_err(TransportError::other)?;
+        time::timeout_at(ends_at, self.send_insistently(request))
+            .await
+            .unwrap_or_else(|elapsed| Err(TransportError::timeout(elapsed)))
+    }
+
+    /// Sends a request, and once more on another connection where that is allowed, no answer has
+    /// come for a while, and there is a place for it.
+    ///
+    /// A success counts whichever it answers; anything else waits for what the other brings.
+    async fn send_insistently(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let limit = self.limits.body_bytes;
+        let Some(again_after) = self.limits.again_after else {
+            return send(self.http.clone(), request, limit).await;
+        };
+        let mut first = pin!(send(self.http.clone(), request.clone(), limit));
+        if let Ok(answer) = time::timeout(again_after, &mut first).await {
+            return answer;
+        }
+        let Some(_place) = self.lanes.try_enter(self.limits.lane) else {
+            return first.await;
+        };
+        let second = pin!(send(self.http.clone(), request, limit));
+        let (answer, other) = match select(first, second).await {
+            Either::Left((answer, second)) => (answer, Either::Right(second)),
+            Either::Right((answer, first)) => (answer, Either::Left(first)),
+        };
+        if is_success(&answer) {
+            return answer;
+        }
+        let late = other.await;
+        if is_success(&late) || answer.is_err() {
+            late
+        } else {
+            answer
+        }
+    }
+}
+
+fn is_success(answer: &Result<HttpResponse, TransportError>) -> bool {
+    answer
+        .as_ref()
+        .is_ok_and(|response| response.status.is_success())
 }
 
 async fn send(

@@ -1,0 +1,90 @@
+//! One refresh, from the spent token to the sealed successor.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use tokio::time::{self, Instant};
+use tracing::error;
+
+use super::{
+    super::open::CLOCKS_APART_RETRY, DEADLINE, Means, RefreshFailure, Session, SignedIn, Successor,
+    failure::unavailable,
+};
+use crate::{
+    request_info::RequestInfo,
+    token::{KeysUnavailable, Verdict},
+    workos::{Authentication, TransientReason},
+};
+
+/// A refresh under way on the background thread.
+pub(super) struct Flight {
+    pub(super) means: Arc<Means>,
+    pub(super) previous: Arc<Session>,
+    pub(super) organization_id: Option<String>,
+    pub(super) request: RequestInfo,
+}
+
+impl Flight {
+    /// Spends the token of the previous session and makes its successor of the answer, within
+    /// five seconds.
+    pub(super) async fn fly(self) -> Result<Arc<Successor>, RefreshFailure> {
+        let deadline = Instant::now() + DEADLINE;
+        let answer = self.spend(deadline).await?;
+        self.land(answer, deadline).await
+    }
+
+    async fn land(
+        self,
+        answer: Authentication,
+        deadline: Instant,
+    ) -> Result<Arc<Successor>, RefreshFailure> {
+        let means = &self.means;
+        if answer.user.id != self.previous.user.id {
+            error!("WorkOS answered a refresh with another user's session");
+            return Err(unavailable(TransientReason::Unverifiable, None));
+        }
+        let session = Session::from_authentication(answer, Some(&self.previous));
+        let token = session.access_token.expose_secret();
+        let mut verified = None;
+        let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;
+        let untimely = match verdict.unwrap_or(Err(KeysUnavailable { retry_after: 1 })) {
+            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+                verified = Some(claims);
+                false
+            }
+            // Dropping WorkOS's answer would lose the session; it is verified when it is opened.
+            Err(KeysUnavailable { .. }) => false,
+            Ok(Verdict::Expired(claims) | Verdict::NotYetValid(claims))
+                if claims.sub == session.user.id =>
+            {
+                // The next token would be no better.
+                means.breaker.pause(CLOCKS_APART_RETRY);
+                true
+            }
+            Ok(_) => {
+                error!("WorkOS answered a refresh with a token that does not verify");
+                return Err(unavailable(TransientReason::Unverifiable, None));
+            }
+        };
+        let Ok(sealed) = means.seal.seal(&session) else {
+            return Err(unavailable(TransientReason::Unreadable, None));
+        };
+        decision!(means.settings.lift_decisions, "the session was refreshed");
+        let session = Arc::new(session);
+        if let Some(claims) = verified {
+            means.settings.notices.renewed(&claims);
+            let signed_in = SignedIn {
+                session: Arc::clone(&session),
+                claims,
+            };
+            let hooks = &means.settings.hooks;
+            hooks.refreshed(&Arc::new(signed_in), self.request);
+        }
+        Ok(Arc::new(Successor {
+            session,
+            sealed,
+            organization_id: self.organization_id,
+            untimely,
+        }))
+    }
+}

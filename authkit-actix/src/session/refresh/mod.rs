@@ -1,0 +1,287 @@
+//! One call to WorkOS for each refresh token, however many requests ask.
+
+mod deliveries;
+mod failure;
+mod flight;
+mod spend;
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::ExposeSecret as _;
+use tracing::{Instrument as _, info_span};
+
+pub(crate) use self::failure::RefreshFailure;
+use self::{deliveries::Deliveries, flight::Flight};
+use super::{Notices, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use crate::{
+    background::Background,
+    clock::Clock,
+    flights::{FlightKey, Flights, Landing},
+    request_info::RequestInfo,
+    token::{AccessTokenClaims, Tokens},
+    workos::{Breaker, WorkOs},
+};
+
+/// The refreshes under way and those of the last minutes.
+pub(crate) struct Refreshes {
+    flights: Arc<Flights<Refreshed>>,
+    deliveries: Arc<Deliveries>,
+    means: Arc<Means>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What refreshes are made with.
+struct Means {
+    settings: RefreshSettings,
+    seal: Arc<SessionSeal>,
+    tokens: Arc<Tokens>,
+    breaker: Breaker,
+}
+
+/// What the application has settled about refreshes.
+pub(crate) struct RefreshSettings {
+    pub(crate) workos: Arc<WorkOs>,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) background: Arc<Background>,
+    /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
+    /// 30 for tokens that live at most five minutes.
+    pub(crate) buffer: Option<Duration>,
+    /// Whether decisions are logged at INFO.
+    pub(crate) lift_decisions: bool,
+}
+
+/// The session that follows on a spent refresh token.
+pub(crate) struct Successor {
+    pub(crate) session: Arc<Session>,
+    pub(crate) sealed: Arc<str>,
+    /// The organization that was asked for.
+    organization_id: Option<String>,
+    /// Its token was genuine but not valid when it came: clocks are apart.
+    pub(crate) untimely: bool,
+}
+
+/// A refresh that gave no successor, and the organization it was for.
+#[derive(Clone)]
+struct Failed {
+    organization_id: Option<String>,
+    failure: RefreshFailure,
+}
+
+type Refreshed = Result<Arc<Successor>, Failed>;
+
+/// The organization that a refresh is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    session_id: &'a str,
+    organization_id: Option<&'a str>,
+    is_switch: bool,
+}
+
+impl Refreshes {
+    pub(super) fn new(
+        seal: Arc<SessionSeal>,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        settings: RefreshSettings,
+    ) -> Self {
+        Self {
+            flights: Arc::new(Flights::new(
+                Arc::clone(&settings.background),
+                Arc::clone(&clock),
+                SERVES_STRAGGLERS,
+            )),
+            deliveries: Arc::default(),
+            means: Arc::new(Means {
+                settings,
+                seal,
+                tokens,
+                breaker: Breaker::new("session refreshes", Arc::clone(&clock)),
+            }),
+            clock,
+        }
+    }
+
+    pub(super) fn lifts_decisions(&self) -> bool {
+        self.means.settings.lift_decisions
+    }
+
+    /// Whether a valid token is so near its end that it should be refreshed.
+    pub(super) fn is_due(&self, claims: &AccessTokenClaims) -> bool {
+        let buffer = self.buffer(claims);
+        buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
+    }
+
+    /// How many seconds before its end a token is refreshed.
+    pub(super) fn buffer(&self, claims: &AccessTokenClaims) -> i64 {
+        let lifetime = claims.exp.saturating_sub(claims.iat);
+        let buffer = match self.means.settings.buffer {
+            Some(buffer) => i64::try_from(buffer.as_secs()).unwrap_or(i64::MAX),
+            None if lifetime <= SHORT_LIFE => SHORT_BUFFER,
+            None => BUFFER,
+        };
+        // A buffer as long as the token's life would refresh it with every request.
+        if buffer < lifetime {
+            buffer
+        } else {
+            lifetime / 2
+        }
+    }
+
+    /// Notes that a browser has brought this session back: whatever still has the one before it is a
+    /// straggler now.
+    pub(super) fn arrived(&self, session: &Session) {
+        if let Some(key) = self.deliveries.arrived(session) {
+            self.flights.keep_no_longer_than(key, SERVES_STRAGGLERS);
+        }
+    }
+
+    /// Spends the session's refresh token, or joins whoever does or did so within the last minute;
+    /// within ten if its successor has not come back yet.
+    ///
+    /// A switch waits for a refresh under way and goes on from its successor; a renewal takes what
+    /// a switch brought, so that the organization which was asked for wins.
+    pub(super) async fn refresh(
+        &self,
+        session: &Arc<Session>,
+        target: Target<'_>,
+        request: RequestInfo,
+    ) -> Result<Arc<Successor>, RefreshFailure> {
+        let mut session = Arc::clone(session);
+        let mut reached = None;
+        for _ in 0..MOST_ROUNDS {
+            let key = key_of(&session);
+            let flight = || self.flight(key, &session, target, request.clone());
+            match self.flights.join_or_start(key, flight).await {
+                Some(Ok(successor)) => {
+                    let is_meant =
+                        !target.is_switch || successor.organization_id == target.organization_id();
+                    // A straggler follows the refreshes since, lest an older session replace a newer.
+                    if is_meant && !self.flights.knows(key_of(&successor.session)) {
+                        return Ok(successor);
+                    }
+                    session = Arc::clone(&successor.session);
+                    reached = Some(successor);
+                }
+                Some(Err(failed)) if failed.organization_id == target.organization_id() => {
+                    return match (failed.failure, reached) {
+                        // The straggler goes no further than others have come.
+                        (RefreshFailure::Unavailable { .. }, Some(successor))
+                            if !target.is_switch =>
+                        {
+                            Ok(successor)
+                        }
+                        (failure, _) => Err(failure),
+                    };
+                }
+                Some(Err(_)) => {}
+                None => break,
+            }
+        }
+        Err(RefreshFailure::UNEXPLAINED)
+    }
+
+    /// What happens on the background thread, whoever waits for it.
+    fn flight(
+        &self,
+        key: FlightKey,
+        session: &Arc<Session>,
+        target: Target<'_>,
+        request: RequestInfo,
+    ) -> impl Future<Output = Landing<Refreshed>> + Send + 'static {
+        let flight = Flight {
+            means: Arc::clone(&self.means),
+            previous: Arc::clone(session),
+            organization_id: target.organization_id(),
+            request: request.clone(),
+        };
+        let means = Arc::clone(&self.means);
+        let deliveries = Arc::clone(&self.deliveries);
+        let flights = Arc::downgrade(&self.flights);
+        let is_switch = target.is_switch;
+        let organization_id = target.organization_id();
+        async move {
+            let failure = match flight.fly().await {
+                Ok(successor) => {
+                    let forgotten = deliveries.awaits(&successor.session, key);
+                    if let (Some(flights), Some(key)) = (flights.upgrade(), forgotten) {
+                        flights.keep_no_longer_than(key, SERVES_STRAGGLERS);
+                    }
+                    return Landing::KeepFor(Ok(successor), KEPT_UNDELIVERED);
+                }
+                Err(failure) => failure,
+            };
+            means.settings.hooks.refresh_failed(&failure, request);
+            // A refused switch says nothing about the session as it is.
+            let kept_for = match failure {
+                _ if is_switch => 0,
+                RefreshFailure::Ended | RefreshFailure::StepUp(_) => SERVES_STRAGGLERS,
+                RefreshFailure::Unavailable {
+                    retry_after,
+                    asked_to_wait: true,
+                    ..
+                } => retry_after.cast_signed().saturating_sub(1),
+                RefreshFailure::Unavailable { .. } => 0,
+            };
+            let failed = Err(Failed {
+                organization_id,
+                failure,
+            });
+            if kept_for > 0 {
+                Landing::KeepFor(failed, kept_for)
+            } else {
+                Landing::Forget(failed)
+            }
+        }
+        .instrument(info_span!(
+            "authkit.session.refresh",
+            session_id = target.session_id,
+            user_id = %session.user.id,
+        ))
+    }
+}
+
+/// WorkOS may answer with the same refresh token again, so the access token belongs to the key: with
+/// the next one, the refresh token is spent anew.
+fn key_of(session: &Session) -> FlightKey {
+    let refresh_token = session.refresh_token.expose_secret();
+    let access_token = session.access_token.expose_secret();
+    FlightKey::of(&format!("{refresh_token}\0{access_token}"))
+}
+
+impl<'a> Target<'a> {
+    /// The session as it is, in its organization; whatever successor there is will do.
+    pub(crate) fn renewal(claims: &'a AccessTokenClaims) -> Self {
+        Self {
+            session_id: &claims.sid,
+            organization_id: claims.org_id.as_deref(),
+            is_switch: false,
+        }
+    }
+
+    /// That organization and no other.
+    pub(crate) fn switch(claims: &'a AccessTokenClaims, organization_id: &'a str) -> Self {
+        Self {
+            session_id: &claims.sid,
+            organization_id: Some(organization_id),
+            is_switch: true,
+        }
+    }
+
+    fn organization_id(&self) -> Option<String> {
+        self.organization_id.map(str::to_owned)
+    }
+}
+
+/// The key fetch for the new token included.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Seconds for which requests with the old cookie get the successor without a call, once the new
+/// one has come back.
+const SERVES_STRAGGLERS: i64 = 60;
+/// Seconds for which they do so if it never has.
+const KEPT_UNDELIVERED: i64 = 600;
+const BUFFER: i64 = 60;
+const SHORT_BUFFER: i64 = 30;
+const SHORT_LIFE: i64 = 300;
+/// Refreshes and switches of one session that meet.
+const MOST_ROUNDS: usize = 8;
