@@ -268,6 +268,8 @@ pub struct AuthKitBuilder {
     bootstrap_feature_flags: Option<Vec<FeatureFlag>>,
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,
+    #[cfg(feature = "testing")]
+    key_set: Option<String>,
 }
 
 impl AuthKitBuilder {
@@ -668,6 +670,13 @@ impl AuthKitBuilder {
             .api_port(emulator.port())
     }
 
+    /// The keys that access tokens are verified with, in place of those that WorkOS publishes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn key_set(mut self, key_set: String) -> Self {
+        self.key_set = Some(key_set);
+        self
+    }
+
     /// Joins code and environment, and checks it all.
     ///
     /// # Errors
@@ -698,12 +707,11 @@ impl AuthKitBuilder {
         let hooks = Arc::new(Hooks::new(self.hooks));
         let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
         let session_seal = Arc::new(SessionSeal::new(Arc::clone(&sealer)));
+        let keys = fetch_keys(&workos, &background);
+        #[cfg(feature = "testing")]
+        let keys = self.key_set.map_or(keys, fixed_keys);
         let tokens = Arc::new(Tokens::new(
-            Jwks::new(
-                fetch_keys(&workos, &background),
-                Arc::clone(&clock),
-                KEY_FETCH_COOLDOWN,
-            ),
+            Jwks::new(keys, Arc::clone(&clock), KEY_FETCH_COOLDOWN),
             Verifier::new(
                 &config.client_id,
                 config.issuer.clone(),
@@ -801,6 +809,11 @@ fn fetch_keys(workos: &Arc<WorkOs>, background: &Arc<Background>) -> FetchKeys {
             .map(|fetched| fetched.unwrap_or_else(|| Err("the fetch was aborted".to_owned())))
             .boxed()
     })
+}
+
+#[cfg(feature = "testing")]
+fn fixed_keys(key_set: String) -> FetchKeys {
+    Arc::new(move || std::future::ready(Ok(key_set.clone().into_bytes())).boxed())
 }
 
 /// Counts the living handles of a client id: a second one is most often built by mistake, once for

@@ -118,6 +118,8 @@
 //! | Feature | Default | Adds |
 //! |---|---|---|
 //! | `emulator` | off | the module `emulator`, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
+//! | `testing` | off | the module `testing` and `AuthKitBuilder::testing`; implies `emulator` |
+//! | `introspection` | off | `RouteInventory::introspect`; implies `testing`, and actix-web's `experimental-introspection` |
 //!
 //! # Logs
 //!
@@ -144,6 +146,8 @@ mod profiles;
 mod request_info;
 mod seal;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 mod web;
 mod workos;
@@ -180,6 +184,6 @@ pub use self::{
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
 /// Compiles and runs the README's examples with the others.
-#[cfg(all(doctest, feature = "emulator"))]
+#[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;

@@ -8,6 +8,8 @@ mod layout;
 mod pages;
 mod settings;
 mod sign_ins;
+#[cfg(test)]
+mod tests;
 
 use std::{
     env,

@@ -5,9 +5,9 @@ mod source;
 use source::Source;
 
 #[test]
-fn only_the_web_and_the_emulator_know_actix() {
+fn only_the_web_the_emulator_and_the_testing_kit_know_actix() {
     only(
-        &["crate::web", "crate::emulator"],
+        &["crate::web", "crate::emulator", "crate::testing"],
         &["actix_web", "actix_http"],
     );
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 /// The signing keys: one that signs, all that are published, and a stranger's that never is.
-pub(super) struct KeyRing {
+pub(crate) struct KeyRing {
     active: Key,
     retired: Vec<Key>,
     stranger: OnceLock<Key>,
@@ -19,13 +19,13 @@ pub(super) struct KeyRing {
 
 /// Which key an answer is made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signer {
+pub(crate) enum Signer {
     Active,
     Stranger,
 }
 
 impl KeyRing {
-    pub(super) fn generate() -> Result<Self, Unspecified> {
+    pub(crate) fn generate() -> Result<Self, Unspecified> {
         Ok(Self {
             active: Key::generate()?,
             retired: Vec::new(),
@@ -49,7 +49,7 @@ impl KeyRing {
     }
 
     /// The body of the key set's answer.
-    pub(super) fn jwks(&self, signer: Signer) -> String {
+    pub(crate) fn jwks(&self, signer: Signer) -> String {
         if signer == Signer::Stranger {
             return json!({"keys": [self.key(signer).jwk()]}).to_string();
         }
@@ -63,7 +63,7 @@ impl KeyRing {
     }
 
     /// A token with the usual header.
-    pub(super) fn sign(&self, signer: Signer, claims: &Value) -> String {
+    pub(crate) fn sign(&self, signer: Signer, claims: &Value) -> String {
         let kid = &self.key(signer).kid;
         self.sign_with(
             signer,
@@ -161,7 +161,7 @@ impl Key {
 }
 
 /// `prefix_` and 26 random characters, as WorkOS's ids look.
-pub(super) fn random_id(prefix: &str) -> String {
+pub(crate) fn random_id(prefix: &str) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut bytes = [0; 26];
     aws_lc_rs::rand::fill(&mut bytes).expect("aws-lc aborts rather than run out of random bytes");

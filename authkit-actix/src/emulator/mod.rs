@@ -49,7 +49,7 @@ mod builder;
 mod error;
 mod faults;
 mod feature_flags;
-mod keys;
+pub(crate) mod keys;
 mod pages;
 mod seeds;
 mod server;

@@ -22,7 +22,7 @@ use crate::{
 
 /// Opens, verifies and refreshes sessions; one for the process.
 pub(crate) struct Sessions {
-    pub(super) seal: Arc<SessionSeal>,
+    pub(crate) seal: Arc<SessionSeal>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
     pub(super) notices: Arc<Notices>,

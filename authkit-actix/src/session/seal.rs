@@ -22,7 +22,7 @@ impl SessionSeal {
         Self { sealer }
     }
 
-    pub(super) fn seal(&self, session: &Session) -> Result<Arc<str>, SealError> {
+    pub(crate) fn seal(&self, session: &Session) -> Result<Arc<str>, SealError> {
         let sealed = self.sealer.seal(Purpose::Session, &session.to_json())?;
         Ok(sealed.into())
     }

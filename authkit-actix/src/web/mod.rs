@@ -13,6 +13,6 @@ pub(crate) mod negotiate;
 mod pages;
 mod path_pattern;
 mod rejection;
-mod request_session;
+pub(crate) mod request_session;
 pub(crate) mod routes;
-mod set_cookie;
+pub(crate) mod set_cookie;

@@ -185,7 +185,7 @@ impl<'a> FoundCookies<'a> {
 
 /// Names and values: one cookie where it fits, else `name.0` to `name.n`, the first of which
 /// begins with their count and a dot.
-fn split(name: &str, sealed: &str) -> Vec<(String, String)> {
+pub(crate) fn split(name: &str, sealed: &str) -> Vec<(String, String)> {
     if name.len() + sealed.len() <= MAX_COOKIE_LENGTH {
         return vec![(name.to_owned(), sealed.to_owned())];
     }
