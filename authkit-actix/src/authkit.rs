@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
+    lookups::Lookups,
     oauth::{Screen, SignInOptions},
     profiles::Profiles,
     request_info::RequestInfo,
@@ -26,7 +27,7 @@ use crate::{
         SessionHooks, SessionSeal, Sessions,
     },
     token::{FetchKeys, Jwks, Tokens, Verifier},
-    workos::{self, WorkOs},
+    workos::{self, OrganizationChoice, WorkOs},
 };
 #[cfg(feature = "emulator")]
 use crate::{config, emulator::Emulator};
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) profiles: Arc<Profiles>,
+    pub(crate) organizations: Lookups<OrganizationChoice>,
     pub(crate) sessions: Sessions,
     pub(crate) beginnings: Beginnings,
     pub(crate) hooks: Arc<Hooks>,
@@ -205,11 +207,11 @@ impl AuthKit {
             &paths.sign_in,
             &paths.sign_up,
             &paths.sign_out,
-            &paths.select_organization,
         ]
         .into_iter()
         .chain(&paths.login_page)
         .any(|own| own == path)
+            || paths.is_under_prefix(path)
             || self
                 .inner
                 .callback_paths
@@ -439,6 +441,16 @@ impl AuthKitBuilder {
     /// Defaults to `/sign-out`.
     pub fn sign_out_path(mut self, path: impl Into<String>) -> Self {
         self.settings.sign_out_path = Some(path.into());
+        self
+    }
+
+    /// What the paths of the other ready-made routes begin with: those that the browser module calls,
+    /// and the choice of an organization.
+    ///
+    /// Defaults to `/authkit`. The browser module that the application serves knows the prefix; one
+    /// that comes out of a bundler has to be told.
+    pub fn routes_prefix(mut self, path: impl Into<String>) -> Self {
+        self.settings.routes_prefix = Some(path.into());
         self
     }
 
@@ -761,6 +773,12 @@ impl AuthKitBuilder {
             Arc::clone(&clock),
             self.profile_cache,
         );
+        let organizations = Lookups::new(
+            "organization",
+            Arc::clone(&background),
+            Arc::clone(&clock),
+            KEEP_ORGANIZATIONS,
+        );
         Ok(AuthKit {
             inner: Arc::new(Inner {
                 callback_paths: RwLock::default(),
@@ -772,6 +790,7 @@ impl AuthKitBuilder {
                 tokens,
                 api_keys,
                 profiles: Arc::new(profiles),
+                organizations,
                 sessions,
                 beginnings,
                 hooks,
@@ -857,3 +876,5 @@ impl Drop for Registration {
 
 /// Seconds between two fetches of the key set, whatever tokens arrive.
 const KEY_FETCH_COOLDOWN: i64 = 30;
+/// How long the name of an organization serves.
+const KEEP_ORGANIZATIONS: Duration = Duration::from_secs(60);

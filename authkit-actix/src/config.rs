@@ -80,6 +80,7 @@ pub(crate) struct Settings {
     pub(crate) sign_in_path: Option<String>,
     pub(crate) sign_up_path: Option<String>,
     pub(crate) sign_out_path: Option<String>,
+    pub(crate) routes_prefix: Option<String>,
     /// Origins besides the app's own that sign-out may return to.
     pub(crate) return_to_origins: Vec<String>,
     pub(crate) claim_token: Option<SecretString>,
@@ -148,6 +149,8 @@ pub(crate) struct Paths {
     pub(crate) sign_in: String,
     pub(crate) sign_up: String,
     pub(crate) sign_out: String,
+    /// What the paths of the other routes begin with.
+    pub(crate) prefix: String,
     pub(crate) select_organization: String,
     /// The application's own page to begin a sign-in at.
     pub(crate) login_page: Option<String>,
@@ -190,6 +193,7 @@ impl Config {
         let leeway = reader.leeway(code.leeway);
         let paths = reader.paths(
             [code.sign_in_path, code.sign_up_path, code.sign_out_path],
+            code.routes_prefix,
             code.login_page,
             redirect_uri.as_ref(),
         );
@@ -343,6 +347,24 @@ impl Display for ConfigProblem {
     }
 }
 
+impl Paths {
+    /// The path of a route under the prefix.
+    pub(crate) fn under_prefix(&self, name: &str) -> String {
+        format!("{}/{name}", self.prefix)
+    }
+
+    /// Whether a path is that of one of the routes under the prefix.
+    pub(crate) fn is_under_prefix(&self, path: &str) -> bool {
+        let name = path
+            .strip_prefix(&self.prefix)
+            .and_then(|rest| rest.strip_prefix('/'));
+        name.is_some_and(|name| {
+            let is_client = name.starts_with("client.") && name.ends_with(".js");
+            is_client && !name.contains('/') || ROUTES_UNDER_PREFIX.contains(&name)
+        })
+    }
+}
+
 impl Origin {
     /// The origin of an http or https URL.
     pub(crate) fn of(url: &Url) -> Self {
@@ -449,6 +471,18 @@ pub(crate) const REQUIRED_VARIABLES: [&str; 4] = [
     "WORKOS_COOKIE_PASSWORD",
     "WORKOS_REDIRECT_URI",
 ];
+
+/// The client module aside, whose name has its hash.
+const ROUTES_UNDER_PREFIX: [&str; 6] = [
+    SELECT_ORGANIZATION,
+    "session",
+    "token",
+    "refresh",
+    "organization",
+    "sign-out",
+];
+
+const SELECT_ORGANIZATION: &str = "select-organization";
 
 /// What the names of the cookies of a running sign-in begin with.
 pub(crate) const VERIFIER_COOKIE_PREFIX: &str = "wos-auth-verifier-";

@@ -37,7 +37,7 @@
 //!         App::new()
 //!             .wrap(authkit.middleware()) // sessions
 //!             .service(authkit.handle_auth()) // the callback, at the redirect URI's path
-//!             .service(authkit.routes()) // /sign-in, /sign-up, /sign-out
+//!             .service(authkit.routes()) // /sign-in, /sign-up, /sign-out, /authkit/*
 //!             .service(home)
 //!             .service(dashboard)
 //!     })
@@ -105,6 +105,7 @@
 //! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
 //! | ask for feature flags | [`AuthKit::feature_flags`] |
 //! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
+//! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
 //! | write middleware of your own | [`AuthKit::session`] |
 //! | call the rest of WorkOS | [`AuthKit::workos`] |
 //!
@@ -171,6 +172,8 @@ pub use self::{
             StepUpRequired,
         },
         banner::ImpersonationBanner,
+        browser_session::BrowserSession,
+        client_script::ClientScript,
         compose::RequestAuth,
         extract::AuthStatus,
         middleware::{AuthKitMiddleware, AuthKitService, Forbidden, ProtectBuilder},
@@ -187,3 +190,7 @@ pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/browser.md")]
+struct BrowserGuideDoctests;

@@ -1,6 +1,7 @@
 //! What the library does, seen from outside: over HTTP, against the emulator.
 
 mod asking_for_a_user;
+mod browser_routes;
 mod callback;
 mod callback_options;
 mod composing;

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::{
-    ConfigProblem, CookieConfig, Origin, Paths, REDIRECT_URI_ALIAS, SameSite,
+    ConfigProblem, CookieConfig, Origin, Paths, REDIRECT_URI_ALIAS, SELECT_ORGANIZATION, SameSite,
     VERIFIER_COOKIE_PREFIX, http_url, shown,
 };
 
@@ -396,22 +396,26 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     pub(super) fn paths(
         &mut self,
         [sign_in, sign_up, sign_out]: [Option<String>; 3],
+        prefix: Option<String>,
         login_page: Option<String>,
         redirect_uri: Option<&Url>,
     ) -> Option<Paths> {
         let sign_in = self.path(SIGN_IN_PATH, sign_in, "/sign-in");
         let sign_up = self.path(SIGN_UP_PATH, sign_up, "/sign-up");
         let sign_out = self.path(SIGN_OUT_PATH, sign_out, "/sign-out");
+        let prefix = self.prefix(prefix);
         let login_page = match login_page {
             Some(path) => Some(self.path(LOGIN_PAGE, Some(path), "/login")?),
             None => None,
         };
+        let prefix = prefix?;
         let paths = Paths {
             login_page,
             sign_in: sign_in?,
             sign_up: sign_up?,
             sign_out: sign_out?,
-            select_organization: SELECT_ORGANIZATION.to_owned(),
+            select_organization: format!("{prefix}/{SELECT_ORGANIZATION}"),
+            prefix,
             callback: decoded(redirect_uri?.path()),
         };
 
@@ -424,6 +428,15 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         let own = paths.login_page.iter().map(|path| (LOGIN_PAGE, path));
         let taken: Vec<_> = taken.into_iter().chain(own).collect();
         for (index, (name, path)) in taken.iter().enumerate() {
+            if paths.is_under_prefix(path) {
+                self.note(
+                    *name,
+                    format!(
+                        "`{path}` is the path of a route under `{}`; each needs its own",
+                        ROUTES_PREFIX.field
+                    ),
+                );
+            }
             if let Some((other, _)) = taken[..index].iter().find(|(_, other)| other == path) {
                 self.note(
                     *name,
@@ -456,6 +469,17 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             );
         }
         Some(path)
+    }
+
+    fn prefix(&mut self, code: Option<String>) -> Option<String> {
+        let prefix = self.path(ROUTES_PREFIX, code, "/authkit")?;
+        if prefix.ends_with('/') {
+            return self.refuse(
+                ROUTES_PREFIX,
+                format!("`{prefix}` ends with a slash; write a path such as `/authkit`"),
+            );
+        }
+        Some(prefix)
     }
 
     pub(super) fn claim_token(&mut self, code: Option<SecretString>) -> Option<SecretString> {
@@ -639,6 +663,7 @@ const LEEWAY: Name = Name::only_in_code("leeway");
 const SIGN_IN_PATH: Name = Name::only_in_code("sign_in_path");
 const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
+const ROUTES_PREFIX: Name = Name::only_in_code("routes_prefix");
 const LOGIN_PAGE: Name = Name::only_in_code("login_page");
 const RETURN_TO_ORIGINS: Name = Name::only_in_code("return_to_origins");
 const REDIRECT_URIS: Name = Name::only_in_code("redirect_uri_for");
@@ -659,7 +684,6 @@ const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const CREATE_PASSWORD: &str = "create one with `openssl rand -base64 32`";
 
 /// What stands in examples, in lower case and without punctuation.
-const SELECT_ORGANIZATION: &str = "/authkit/select-organization";
 const PLACEHOLDERS: [&str; 7] = [
     "yoursecret",
     "yourpassword",

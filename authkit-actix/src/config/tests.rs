@@ -531,6 +531,38 @@ fn routes_have_plain_paths_of_their_own() {
 }
 
 #[test]
+fn the_prefix_is_a_plain_path_and_its_routes_are_nobody_elses() {
+    let code = |prefix: &str, sign_in: &str| Settings {
+        routes_prefix: Some(prefix.into()),
+        sign_in_path: Some(sign_in.into()),
+        ..Settings::default()
+    };
+    let config = parse_with(code("/auth", "/auth/in"), &[]).expect("accepted");
+    assert_eq!(
+        config.paths.select_organization,
+        "/auth/select-organization"
+    );
+    for (path, is_ours) in [
+        ("/auth/session", true),
+        ("/auth/client.js", true),
+        ("/auth/client.3f0c.js", true),
+        ("/auth/client.js/x.js", false),
+        ("/auth/Session", false),
+        ("/auth/session/", false),
+        ("/authkit/session", false),
+        ("/auth", false),
+    ] {
+        assert_eq!(config.paths.is_under_prefix(path), is_ours, "{path}");
+    }
+    for prefix in ["/", "auth", "/auth/", "//auth", "/a?b", "/{a}"] {
+        let message = refused_with(code(prefix, "/in"), &[]);
+        assert!(message.starts_with("routes_prefix: "), "{message}");
+    }
+    let message = refused_with(code("/auth", "/auth/sign-out"), &[]);
+    assert!(message.starts_with("sign_in_path: `/auth/sign-out` is the path of a route under"));
+}
+
+#[test]
 fn times_are_bounded() {
     let code = |buffer, leeway| Settings {
         refresh_buffer: Some(Duration::from_secs(buffer)),

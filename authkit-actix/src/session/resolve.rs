@@ -80,6 +80,12 @@ impl Sessions {
         })
     }
 
+    /// Whether a session was refreshed, if that was tried within the last two seconds.
+    pub(crate) fn refreshed_lately(&self, signed_in: &SignedIn) -> Option<bool> {
+        let session_id = &signed_in.claims.sid;
+        self.refreshes.lately(&signed_in.session, session_id)
+    }
+
     /// The step that follows when a refresh has given a successor.
     fn succeed(&self, successor: &Successor) -> Step {
         let cookie = CookieChange::Set(Arc::clone(&successor.sealed));

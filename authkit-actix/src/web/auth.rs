@@ -8,7 +8,7 @@ use actix_web::{
     dev::Payload,
     http::{
         StatusCode,
-        header::{LOCATION, SET_COOKIE},
+        header::{CLEAR_SITE_DATA, HeaderValue, LOCATION, SET_COOKIE},
     },
 };
 use secrecy::ExposeSecret as _;
@@ -233,15 +233,21 @@ impl Auth {
             Err(RefreshFailure::StepUp(step_up)) => {
                 let organization_id = organization_id.map(str::to_owned);
                 let organization_id = organization_id.or_else(|| signed_in.claims.org_id.clone());
-                let rejection = match step_up.authkit_redirect_url {
-                    Some(address) => Rejection::StepUp { address },
-                    None => Rejection::SignedOut {
-                        screen: Screen::SignIn,
-                        organization_id,
-                    },
+                let (url, rejection) = match step_up.authkit_redirect_url {
+                    Some(address) => (address.clone(), Rejection::StepUp { address }),
+                    None => {
+                        let mut sign_in = self.sign_in_url();
+                        sign_in.options.organization_id = organization_id.clone();
+                        let rejection = Rejection::SignedOut {
+                            screen: Screen::SignIn,
+                            organization_id,
+                        };
+                        (sign_in.to_string(), rejection)
+                    }
                 };
                 return Err(RefreshError::StepUp(StepUpRequired {
                     code: step_up.code,
+                    url,
                     answer: RefCell::new(Some(rejection.response(self.authkit(), &self.request))),
                 }));
             }
@@ -388,6 +394,7 @@ impl AuthKit {
 #[derive(Debug)]
 pub struct StepUpRequired {
     code: String,
+    url: String,
     answer: RefCell<Option<HttpResponse>>,
 }
 
@@ -395,6 +402,11 @@ impl StepUpRequired {
     /// WorkOS's name for it, such as `sso_required` or `mfa_enrollment`.
     pub fn code(&self) -> &str {
         &self.code
+    }
+
+    /// Where the user takes it: the application's own sign-in route, or an address of AuthKit's.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 }
 
@@ -640,6 +652,22 @@ pub(super) fn end_session(
     signed_in: Option<Arc<SignedIn>>,
     return_to: Option<String>,
 ) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther().finish();
+    let address = end_session_in(&mut response, session, request, signed_in, return_to);
+    if let Ok(address) = address.parse() {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    response
+}
+
+/// The same in a response of one's own; gives the address that has to be gone to.
+pub(super) fn end_session_in(
+    response: &mut HttpResponse,
+    session: &RequestSession,
+    request: &HttpRequest,
+    signed_in: Option<Arc<SignedIn>>,
+    return_to: Option<String>,
+) -> String {
     let authkit = session.authkit();
     let config = &authkit.inner.config;
     if let Some(signed_in) = &signed_in {
@@ -659,20 +687,19 @@ pub(super) fn end_session(
         let session_id = &signed_in.claims.sid;
         workos.logout_url(session_id, return_to.clone()).ok()
     });
-    let location = at_workos
-        .or(return_to)
-        .unwrap_or_else(|| ReturnTo::root().on(&authkit.origin(request)));
-    let mut response = HttpResponse::SeeOther();
-    response.insert_header((LOCATION, location));
+    let headers = response.headers_mut();
     // Browsers keep whole pages for the Back button, also those that say `no-store`.
-    response.insert_header(("clear-site-data", "\"cache\""));
+    headers.insert(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
     for pending in verifier_cookies(authkit, request) {
         let removal = set_cookie::verifier_removal(&config.cookie, &pending.name);
-        response.append_header((SET_COOKIE, removal));
+        if let Ok(removal) = removal.parse() {
+            headers.append(SET_COOKIE, removal);
+        }
     }
-    let mut response = response.finish();
-    CachePolicy::private(request.headers()).apply(response.headers_mut());
-    response
+    CachePolicy::private(request.headers()).apply(headers);
+    at_workos
+        .or(return_to)
+        .unwrap_or_else(|| ReturnTo::root().on(&authkit.origin(request)))
 }
 
 /// Where a sign-out may lead, as an absolute URL: on this application, or on an origin that the

@@ -74,11 +74,5 @@ impl ImpersonationBanner {
     }
 }
 
-const STYLE: &str = "\
-.authkit-impersonation{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;\
-justify-content:center;padding:.5rem 1rem;font:14px/1.4 system-ui,sans-serif;\
-background:var(--authkit-banner-background,#fff4d6);color:var(--authkit-banner-color,#5c4100);\
-border-bottom:1px solid var(--authkit-banner-border,#e5c46b)}\
-.authkit-impersonation form{margin:0}\
-.authkit-impersonation button{font:inherit;padding:.15rem .75rem;border-radius:.4rem;cursor:pointer;\
-border:1px solid currentColor;background:none;color:inherit}";
+/// The client's banner has the same.
+const STYLE: &str = include_str!("banner.css");

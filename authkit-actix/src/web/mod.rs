@@ -3,7 +3,9 @@
 pub(crate) mod auth;
 pub(crate) mod authorize;
 pub(crate) mod banner;
+pub(crate) mod browser_session;
 pub(crate) mod cache_control;
+pub(crate) mod client_script;
 pub(crate) mod compose;
 pub(crate) mod credentials;
 pub(crate) mod extract;

@@ -59,6 +59,14 @@ pub(crate) fn is_same_origin(authkit: &AuthKit, request: &HttpRequest) -> bool {
     }
 }
 
+/// Whether another site, or nobody at all, is behind a request that only reads: browsers of old name
+/// no site then.
+pub(crate) fn is_from_elsewhere(authkit: &AuthKit, request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let names_a_site = headers.contains_key("sec-fetch-site") || headers.contains_key(ORIGIN);
+    is_prefetch(headers) || names_a_site && !is_same_origin(authkit, request)
+}
+
 /// A question of the browser about another origin's request; the application's CORS layer answers.
 pub(crate) fn is_cors_preflight(request: &HttpRequest) -> bool {
     request.method() == Method::OPTIONS

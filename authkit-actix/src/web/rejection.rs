@@ -98,17 +98,7 @@ impl Rejection {
                         _ => start.response(authkit, request),
                     };
                 }
-                challenge(
-                    request,
-                    sign_in_address(authkit, request, &options),
-                    HeaderValue::from_static(scheme),
-                    Problem {
-                        code: "signed_out",
-                        title: "Sign in to go on",
-                        detail: "The request carries no live session.",
-                        ..Problem::new(StatusCode::UNAUTHORIZED)
-                    },
-                )
+                signed_out(scheme, authkit, request, &options)
             }
             Self::StepUp { address } => {
                 if can_be_redirected(request) {
@@ -188,6 +178,26 @@ pub(super) fn as_error(response: HttpResponse) -> actix_web::Error {
     InternalError::from_response("refused by authkit", response).into()
 }
 
+/// `401` for a program, with where its user signs in.
+pub(super) fn signed_out(
+    scheme: &'static str,
+    authkit: &AuthKit,
+    request: &HttpRequest,
+    options: &SignInOptions,
+) -> HttpResponse {
+    challenge(
+        request,
+        sign_in_address(authkit, request, options),
+        HeaderValue::from_static(scheme),
+        Problem {
+            code: "signed_out",
+            title: "Sign in to go on",
+            detail: "The request carries no live session.",
+            ..Problem::new(StatusCode::UNAUTHORIZED)
+        },
+    )
+}
+
 /// `503` with `Retry-After`: the session stays as it is.
 pub(super) fn unavailable(request: &HttpRequest, retry_after: u64) -> HttpResponse {
     let mut response = refusal(
@@ -252,6 +262,7 @@ pub(super) fn missing_middleware(request: &HttpRequest, what: &str) -> actix_web
 
 /// Problem details, RFC 9457.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub(super) struct Problem<'a> {
     pub(super) r#type: &'static str,
     pub(super) title: &'a str,

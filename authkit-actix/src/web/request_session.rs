@@ -58,6 +58,8 @@ pub(crate) struct RequestSession {
     middleware: RefCell<Option<Waker>>,
     is_watched: Cell<bool>,
     on_forbidden: RefCell<Option<OnForbidden>>,
+    /// The response is the same for everyone, whoever asks.
+    is_for_everyone: Cell<bool>,
     /// The response head is on its way: no cookie can follow any more.
     closed: Cell<bool>,
 }
@@ -87,6 +89,7 @@ impl RequestSession {
             middleware: RefCell::new(None),
             is_watched: Cell::new(false),
             on_forbidden: RefCell::new(None),
+            is_for_everyone: Cell::new(false),
             closed: Cell::new(false),
         }
     }
@@ -253,7 +256,10 @@ impl RequestSession {
             PrivateWhen::CredentialsSent => credentials_sent,
             PrivateWhen::SessionUsed => credentials_sent && resolution.is_some(),
         };
-        let cache = if is_signed_in || is_private || !set_cookies.is_empty() {
+        let is_for_everyone = self.is_for_everyone.get() && set_cookies.is_empty();
+        let cache = if is_for_everyone {
+            CachePolicy::Untouched
+        } else if is_signed_in || is_private || !set_cookies.is_empty() {
             CachePolicy::Private {
                 by_authorization: self.has_authorization,
             }
@@ -267,7 +273,7 @@ impl RequestSession {
 
     /// Whether the page's scripts get the access token with it.
     fn is_eager(&self) -> bool {
-        self.is_document && !self.found_cookies().is_empty()
+        self.is_document && !self.is_for_everyone.get() && !self.found_cookies().is_empty()
     }
 
     /// Gives the page's scripts the access token, unless they still have it, and takes it from a page
@@ -294,6 +300,11 @@ impl RequestSession {
             Outcome::SignedOut { .. } if held.is_some() => Some(set_cookie::eager_removal(config)),
             _ => None,
         }
+    }
+
+    /// Says that the response tells nobody's secrets, so that caches may keep it.
+    pub(crate) fn is_for_everyone(&self) {
+        self.is_for_everyone.set(true);
     }
 
     /// The session cookies that the request carries.

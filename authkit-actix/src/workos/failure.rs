@@ -52,6 +52,7 @@ pub(crate) struct StepUp {
 
 /// An organization that a user may sign in to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Organization"))]
 #[non_exhaustive]
 pub struct OrganizationChoice {
     /// The organization's id: `org_…`.

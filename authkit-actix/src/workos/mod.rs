@@ -386,11 +386,18 @@ impl WorkOs {
         let user = self.recorded(LOOK_UP, async |sdk| {
             sdk.user_management().get_user(id).await
         });
-        match user.await {
-            Ok(user) => Ok(Some(user)),
-            Err(WorkOsError::OurFault { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        if_there_is(user.await)
+    }
+
+    /// The name of an organization; `None` if there is none of that id any more.
+    pub(crate) async fn organization(
+        &self,
+        id: &str,
+    ) -> Result<Option<OrganizationChoice>, WorkOsError> {
+        let organization = self.recorded(LOOK_UP, async |sdk| {
+            sdk.organizations().get_organization(id).await
+        });
+        if_there_is(organization.await)
     }
 
     async fn grant<T>(
@@ -425,6 +432,13 @@ impl WorkOs {
                 .ok_or(WorkOsError::transient(TransientReason::Unreadable)),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn if_there_is<T>(answer: Result<T, WorkOsError>) -> Result<Option<T>, WorkOsError> {
+    match answer {
+        Err(WorkOsError::OurFault { status: 404, .. }) => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

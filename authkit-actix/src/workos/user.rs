@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 ///
 /// Only the id and the email are certain to be there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[non_exhaustive]
 pub struct User {
     /// The user's id: `user_…`.
@@ -44,6 +45,7 @@ pub struct User {
         deserialize_with = "or_default",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
+    #[cfg_attr(test, ts(as = "Option<BTreeMap<String, String>>"))]
     pub metadata: BTreeMap<String, String>,
     /// When the user was created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +71,7 @@ impl User {
 
 /// Who acts for the user: a WorkOS dashboard user with a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[non_exhaustive]
 pub struct Impersonator {
     /// The email address of the person behind the keyboard.

@@ -3,6 +3,7 @@
 mod deliveries;
 mod failure;
 mod flight;
+mod pace;
 mod spend;
 
 use std::{sync::Arc, time::Duration};
@@ -11,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tracing::{Instrument as _, info_span};
 
 pub(crate) use self::failure::RefreshFailure;
-use self::{deliveries::Deliveries, flight::Flight};
+use self::{deliveries::Deliveries, flight::Flight, pace::Pace};
 use super::{Notices, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
@@ -28,6 +29,7 @@ pub(crate) struct Refreshes {
     deliveries: Arc<Deliveries>,
     means: Arc<Means>,
     clock: Arc<dyn Clock>,
+    pace: Arc<Pace>,
 }
 
 /// What refreshes are made with.
@@ -99,6 +101,7 @@ impl Refreshes {
                 breaker: Breaker::new("session refreshes", Arc::clone(&clock)),
             }),
             clock,
+            pace: Arc::default(),
         }
     }
 
@@ -126,6 +129,16 @@ impl Refreshes {
         } else {
             lifetime / 2
         }
+    }
+
+    /// Whether the session was refreshed, if that was tried within the last two seconds.
+    ///
+    /// A refresh of this very cookie is joined instead, which costs no call.
+    pub(super) fn lately(&self, session: &Session, session_id: &str) -> Option<bool> {
+        if self.flights.knows(key_of(session)) {
+            return None;
+        }
+        self.pace.latest(session_id)
     }
 
     /// Notes that a browser has brought this session back: whatever still has the one before it is a
@@ -200,8 +213,11 @@ impl Refreshes {
         let flights = Arc::downgrade(&self.flights);
         let is_switch = target.is_switch;
         let organization_id = target.organization_id();
+        let (pace, session_id) = (Arc::clone(&self.pace), target.session_id.to_owned());
         async move {
-            let failure = match flight.fly().await {
+            let flown = flight.fly().await;
+            pace.note(&session_id, flown.is_ok());
+            let failure = match flown {
                 Ok(successor) => {
                     let forgotten = deliveries.awaits(&successor.session, key);
                     if let (Some(flights), Some(key)) = (flights.upgrade(), forgotten) {

@@ -1,5 +1,6 @@
 //! The library's own routes.
 
+mod browser;
 mod callback;
 mod sign_in;
 mod sign_out;
@@ -16,7 +17,10 @@ use actix_web::{
 };
 
 pub use self::callback::{CallbackError, CallbackService, HookOutcome, SignIn};
-use super::rejection::{Problem, refusal};
+use super::{
+    client_script::MODULE,
+    rejection::{Problem, refusal},
+};
 use crate::authkit::AuthKit;
 
 /// The ready-made routes, to be passed to `App::service`; see [`AuthKit::routes`].
@@ -27,8 +31,8 @@ pub struct AuthKitRoutes {
 }
 
 impl AuthKit {
-    /// The ready-made routes: `/sign-in`, `/sign-up` and `/sign-out`, or the paths of
-    /// [`AuthKitBuilder`](crate::AuthKitBuilder).
+    /// The ready-made routes: `/sign-in`, `/sign-up` and `/sign-out`, and under `/authkit` those that
+    /// the scripts of your pages call; or the paths of [`AuthKitBuilder`](crate::AuthKitBuilder).
     ///
     /// Their paths are the whole ones, seen from outside: in a scope named `/auth` the routes answer
     /// if the configured paths begin with `/auth`.
@@ -36,6 +40,11 @@ impl AuthKit {
     /// `/sign-in` always starts a sign-in, so it is what the WorkOS dashboard calls the sign-in
     /// endpoint. It and `/sign-up` take the query parameters `return_to`, `organization_id`,
     /// `login_hint`, `invitation_token` and `screen_hint`; `/sign-out` takes `return_to`.
+    ///
+    /// Under the prefix are `GET session` (a [`BrowserSession`](crate::BrowserSession)), `GET token`,
+    /// `POST refresh`, `GET` and `POST organization`, `POST sign-out`, and the module that calls them,
+    /// `GET client.js` (see [`client_script`](AuthKit::client_script)). All but the module refuse
+    /// requests of other sites, and what changes something takes JSON only.
     ///
     /// ```
     /// use actix_web::web;
@@ -70,6 +79,26 @@ impl HttpServiceFactory for AuthKitRoutes {
         register(service, &self.authkit, &paths.sign_in, sign_in::sign_in);
         register(service, &self.authkit, &paths.sign_up, sign_in::sign_up);
         register(service, &self.authkit, &paths.sign_out, sign_out::sign_out);
+        self.register_browser(service);
+    }
+}
+
+impl AuthKitRoutes {
+    fn register_browser(&self, service: &mut AppService) {
+        let authkit = &self.authkit;
+        let path = |name| authkit.inner.config.paths.under_prefix(name);
+        register(service, authkit, &path("session"), browser::session);
+        register(service, authkit, &path("token"), browser::token);
+        register(service, authkit, &path("refresh"), browser::refresh);
+        register(
+            service,
+            authkit,
+            &path("organization"),
+            browser::organization,
+        );
+        register(service, authkit, &path("sign-out"), browser::sign_out);
+        register(service, authkit, &path("client.js"), browser::client);
+        register(service, authkit, &path(&MODULE.name), browser::client);
     }
 }
 
