@@ -11,17 +11,30 @@ if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 
     has rustup || give_up "rustfmt or clippy is missing: install both."
     rustup component add rustfmt clippy
 fi
-if ! has chromedriver || ! { has chromium || has google-chrome; }; then
-    has apt-get || give_up "Chromium or chromedriver is missing: install both, of one version."
+missing=()
+has chromedriver && { has chromium || has google-chrome; } || missing+=(chromium chromium-driver)
+has npm || missing+=(npm)
+if [ ${#missing[@]} -gt 0 ]; then
+    has apt-get || give_up "these are missing, install them (the browser and its driver of one version): ${missing[*]}"
     as_root=""
     if [ "$EUID" -ne 0 ]; then
-        has sudo || give_up "Chromium or chromedriver is missing: as root, apt-get install chromium chromium-driver."
+        has sudo || give_up "these are missing, as root, apt-get install ${missing[*]}"
         as_root="sudo"
     fi
     $as_root apt-get update
     $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --yes --no-install-recommends chromium chromium-driver
+        apt-get install --yes --no-install-recommends "${missing[@]}"
 fi
+
+# The browser's side, with the Node.js that its lock files name: any npm installs it.
+(
+    cd authkit-actix/client
+    [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci
+    npm run check
+    npm test
+    npm run prepack
+)
+(cd examples/react-spa && npm ci && npm run build)
 
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings

@@ -8,13 +8,13 @@ use actix_web::{
     get, post, web,
 };
 use authkit_actix::{
-    ApiKey, Auth, AuthUser, BearerUser, Caller, Impersonator, SignInUrl, ensure_signed_in,
+    ApiKey, Auth, AuthKit, AuthUser, BearerUser, Caller, Impersonator, SignInUrl, ensure_signed_in,
     require_api_key,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::sign_ins::SignIns;
+use crate::{organizations::Organization, sign_ins::SignIns};
 
 /// Which of these routes take an access token in the `Authorization` header is written at each; the
 /// showcase leaves them out unless it is asked for them.
@@ -25,7 +25,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, with_bearer: bool) {
         config.service((me, claims, echo));
     }
     config
-        .service((keyed, recent, link, last_sign_in))
+        .service((keyed, recent, link, last_sign_in, organizations))
         .service((fail, cached, public));
 }
 
@@ -156,6 +156,14 @@ async fn last_sign_in(user: AuthUser, sign_ins: web::Data<SignIns>) -> impl Resp
         Some(sign_in) => HttpResponse::Ok().json(sign_in),
         // The session is older than this process, or was not begun by the callback.
         None => HttpResponse::NotFound().json(json!({"error": "no sign-in is known"})),
+    }
+}
+
+#[get("/api/organizations")]
+async fn organizations(user: AuthUser, authkit: web::Data<AuthKit>) -> impl Responder {
+    match Organization::all_of(&user, &authkit).await {
+        Some(organizations) => HttpResponse::Ok().json(organizations),
+        None => HttpResponse::ServiceUnavailable().finish(),
     }
 }
 

@@ -4,6 +4,10 @@ use maud::{DOCTYPE, Markup, html};
 
 /// A page around its content, and below its banner if it has one.
 pub(crate) fn page(title: &str, banner: Markup, content: Markup) -> Markup {
+    document(title, html! { (banner) main { (content) } })
+}
+
+pub(crate) fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -11,9 +15,10 @@ pub(crate) fn page(title: &str, banner: Markup, content: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
+                link rel="icon" href="data:,";
                 style { (STYLE) }
             }
-            body { (banner) main { (content) } }
+            body { (body) }
         }
     }
 }
@@ -50,6 +55,9 @@ p { margin: 0; color: var(--soft); overflow-wrap: anywhere }
   line-height: 1.3 }
 .switcher button:disabled { border-color: var(--accent); color: inherit; cursor: default }
 small { font-weight: 400 }
+button.small { margin: -.2rem 0; padding: .15rem .8rem; font-size: .9375rem }
+.note { margin-top: 1.25rem; padding: .7rem 1rem; border: 1px solid var(--accent); border-radius: 12px;
+  background: var(--card); color: inherit }
 dl { margin: 0; padding: .25rem 1rem; border: 1px solid var(--line); border-radius: 12px; background: var(--card) }
 dl div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; padding: .5rem 0 }
 dl div + div { border-top: 1px solid var(--line) }

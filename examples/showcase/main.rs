@@ -5,7 +5,9 @@
 
 mod api;
 mod layout;
+mod organizations;
 mod pages;
+mod react;
 mod settings;
 mod sign_ins;
 #[cfg(test)]
@@ -83,6 +85,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
             .service(callback)
             .service(app.routes())
             .configure(pages::routes)
+            .configure(react::routes)
             .configure(|config| api::routes(config, settings.bearer))
             .service(
                 web::scope("/private")

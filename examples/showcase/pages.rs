@@ -4,10 +4,8 @@ use actix_web::{HttpResponse, Responder, ResponseError as _, Result, get, post, 
 use authkit_actix::{Auth, AuthKit, AuthUser, RefreshError, ensure_signed_in, sign_up_path};
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
-use tracing::warn;
-use workos::organization_membership::ListOrganizationMembershipsParams;
 
-use crate::layout::page;
+use crate::{layout::page, organizations::Organization};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -74,6 +72,13 @@ async fn account(auth: Auth, user: AuthUser, authkit: web::Data<AuthKit>) -> imp
         "Account",
         banner(&auth),
         html! {
+            // What other tabs do is noticed here.
+            (PreEscaped(authkit.client_script().to_string()))
+            authkit-signed-out hidden {
+                p.note role="alert" {
+                    "You have been signed out. " a href="/sign-in?return_to=/account" { "Sign in again" }
+                }
+            }
             header.hero {
                 h1 { (user.display_name()) }
                 p { (user.email) }
@@ -241,41 +246,6 @@ fn facts(name: &str, values: &[String]) -> Markup {
     fact(name, Some(values.as_str()).filter(|it| !it.is_empty()))
 }
 
-/// An organization that the user may switch to.
-struct Organization {
-    id: String,
-    name: String,
-    role: String,
-}
-
-impl Organization {
-    /// All of a user's, asked of WorkOS; `None` while that gives no answer.
-    async fn all_of(user: &AuthUser, authkit: &AuthKit) -> Option<Vec<Self>> {
-        let params = ListOrganizationMembershipsParams {
-            user_id: Some(user.id.clone()),
-            limit: Some(100),
-            ..Default::default()
-        };
-        let memberships = authkit.workos().organization_membership();
-        match memberships.list_organization_memberships(params).await {
-            Ok(list) => {
-                let organizations = list.data.into_iter().map(|it| Self {
-                    name: it
-                        .organization_name
-                        .unwrap_or_else(|| it.organization_id.clone()),
-                    id: it.organization_id,
-                    role: it.role.slug,
-                });
-                Some(organizations.collect())
-            }
-            Err(error) => {
-                warn!(%error, "the organizations of a user cannot be listed");
-                None
-            }
-        }
-    }
-}
-
 type Routes = &'static [(&'static str, &'static str)];
 
 const ROUTES: &[(&str, Routes)] = &[
@@ -298,6 +268,13 @@ const ROUTES: &[(&str, Routes)] = &[
             ("/private/open", "open to everybody"),
             ("/private/join", "asks strangers to sign up"),
             ("/private/docs/getting/started", "open by a pattern"),
+        ],
+    ),
+    (
+        "In the browser",
+        &[
+            ("/react", "a page built with the React bindings"),
+            ("/authkit/session", "what the scripts of a page may know"),
         ],
     ),
     (

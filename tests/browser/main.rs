@@ -1,7 +1,9 @@
-//! A real browser on the quickstart: what a person sees. Screenshots are left in `target/screenshots`.
+//! A real browser: what a person sees, on the quickstart here. Screenshots are left in `target/screenshots`.
 
+mod browser_side;
 mod person;
 mod program;
+mod scripts;
 
 use person::{Person, Screen};
 

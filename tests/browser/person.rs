@@ -9,17 +9,19 @@ use std::{
 
 use authkit_tests::free_port;
 use serde_json::json;
-use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, prelude::*};
+use thirtyfour::{
+    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, prelude::*,
+};
 
 use crate::program::Program;
 
-/// Somebody in front of a Chromium of their own, and a quickstart of their own to visit.
+/// Somebody in front of a Chromium of their own, and an application to visit.
 pub(crate) struct Person {
-    browser: WebDriver,
+    pub(crate) browser: WebDriver,
+    pub(crate) origin: String,
     driver_address: String,
-    origin: String,
     _driver: Program,
-    _quickstart: Program,
+    _application: Program,
 }
 
 /// What the browser runs on.
@@ -30,14 +32,16 @@ pub(crate) enum Screen {
 }
 
 impl Person {
-    /// `name` is the test's own: the browser's profile has it.
+    /// At a quickstart of their own; `name` is the test's own: the browser's profile has it.
     pub(crate) async fn at(name: &str, screen: Screen) -> Self {
-        let (quickstart, origin) = Program::start(
-            Command::new(env!("CARGO_BIN_EXE_quickstart"))
-                .env_clear()
-                .env("PORT", free_port().to_string()),
-            "Open ",
-        );
+        let mut quickstart = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+        quickstart.env_clear().env("PORT", free_port().to_string());
+        Self::visiting(&mut quickstart, name, screen).await
+    }
+
+    /// At an application that says where it is open.
+    pub(crate) async fn visiting(application: &mut Command, name: &str, screen: Screen) -> Self {
+        let (application, origin) = Program::start(application, "Open ");
         // It takes a free port for IPv4, which another may have for IPv6.
         let (driver, port) = (0..10)
             .find_map(|_| {
@@ -63,7 +67,7 @@ impl Person {
             driver_address,
             origin,
             _driver: driver,
-            _quickstart: quickstart,
+            _application: application,
         }
     }
 
@@ -139,7 +143,7 @@ impl Person {
         assert_eq!(page, screen, "{screenshot}");
     }
 
-    async fn find(&self, xpath: String) -> WebElement {
+    pub(crate) async fn find(&self, xpath: String) -> WebElement {
         let query = self.browser.query(By::XPath(xpath.as_str()));
         match query.wait(PATIENCE, PATIENCE / 200).first().await {
             Ok(element) => element,
@@ -190,6 +194,9 @@ fn capabilities(profile: &Path, screen: Screen) -> impl Into<thirtyfour::Capabil
             .add_experimental_option("mobileEmulation", phone)
             .expect("an object");
     }
+    chromium
+        .set_browser_log_level(LoggingPrefsLogLevel::Severe)
+        .expect("an object");
     for argument in arguments {
         chromium.add_arg(argument).expect("a text");
     }
@@ -197,4 +204,4 @@ fn capabilities(profile: &Path, screen: Screen) -> impl Into<thirtyfour::Capabil
 }
 
 /// How long a page may take, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,14 @@
+import { AuthKitProvider } from "authkit-actix-client/react";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App";
+import "./style.css";
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <AuthKitProvider>
+      <App />
+    </AuthKitProvider>
+  </StrictMode>,
+);
