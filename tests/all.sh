@@ -14,6 +14,8 @@ fi
 missing=()
 has chromedriver && { has chromium || has google-chrome; } || missing+=(chromium chromium-driver)
 has npm || missing+=(npm)
+has redis-server && has redis-cli || missing+=(redis-server)
+has openssl || missing+=(openssl)
 if [ ${#missing[@]} -gt 0 ]; then
     has apt-get || give_up "these are missing, install them (the browser and its driver of one version): ${missing[*]}"
     as_root=""
@@ -41,5 +43,6 @@ cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # As an application builds the library: nothing else in the workspace lends it a feature.
 cargo clippy --locked --package authkit-actix --no-default-features -- -D warnings
 cargo clippy --locked --package authkit-actix --features emulator -- -D warnings
+cargo clippy --locked --package authkit-actix --features redis -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 cargo test --locked --workspace --all-features --no-fail-fast

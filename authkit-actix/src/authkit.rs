@@ -10,6 +10,8 @@ use futures::FutureExt as _;
 use secrecy::SecretString;
 use tracing::warn;
 
+#[cfg(feature = "redis")]
+use crate::redis::{Redis, RedisSessions};
 use crate::{
     access::AuthUser,
     api_keys::ApiKeys,
@@ -24,8 +26,10 @@ use crate::{
     seal::Sealer,
     session::{
         Beginnings, Hooks, Means, Notices, RefreshFailureClass, RefreshSettings, SessionHook,
-        SessionHooks, SessionSeal, Sessions,
+        SessionHooks, SessionSeal, Sessions, StoredSessions,
     },
+    session_store::{OwnStore, SessionStore, Store},
+    sharing::Sharing,
     token::{FetchKeys, Jwks, Tokens, Verifier},
     workos::{self, OrganizationChoice, WorkOs},
 };
@@ -79,6 +83,8 @@ pub(crate) struct Inner {
     /// Where callbacks are registered besides the path of the redirect URI; every worker adds the same.
     callback_paths: RwLock<BTreeSet<String>>,
     _registration: Registration,
+    #[cfg(feature = "redis")]
+    redis: Option<Redis>,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
     _emulator: Option<Emulator>,
@@ -89,6 +95,10 @@ impl Drop for Inner {
     /// Lets the refreshes under way finish: their sessions would be lost.
     fn drop(&mut self) {
         self.feature_flags.close();
+        #[cfg(feature = "redis")]
+        if let Some(redis) = &self.redis {
+            redis.close();
+        }
         self.background.finish();
     }
 }
@@ -268,6 +278,7 @@ pub struct AuthKitBuilder {
     hooks: SessionHooks,
     redirect_uri_for: Option<RedirectUriFor>,
     bootstrap_feature_flags: Option<Vec<FeatureFlag>>,
+    session_store: Option<Arc<dyn Store>>,
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,
     #[cfg(feature = "testing")]
@@ -586,6 +597,70 @@ impl AuthKitBuilder {
         self
     }
 
+    /// Where sessions are kept on the server, so that the browser's cookie only says which one it is:
+    /// for sessions that a cookie is too small for, and for those that shall end by a word here.
+    ///
+    /// Defaults to the cookie: the browser keeps the whole session, sealed. Cookies from before are
+    /// still read, and moved into the store when they come. A session is forgotten when it was not
+    /// refreshed for as long as [its cookie lives](Self::cookie_max_age).
+    ///
+    /// Each request that asks for the session asks the store, and none can be served without it: see
+    /// [`SessionStore`].
+    pub fn session_store(mut self, store: impl SessionStore) -> Self {
+        self.session_store = Some(Arc::new(OwnStore::new(store)));
+        self
+    }
+
+    /// The Redis, or Valkey, where the instances of an application keep what they share: `redis://…`,
+    /// or `rediss://…` for TLS, with user, password and database as usual in such URLs.
+    ///
+    /// Then of all instances one refreshes a session or finishes a sign-in, and the others get its
+    /// result; a session that ends at one ends at all. While Redis is out of reach, each goes on by
+    /// itself. Defaults to none: one instance, or several that know nothing of each other.
+    ///
+    /// ```no_run
+    /// # use authkit_actix::{AuthKit, ConfigError};
+    /// # fn build() -> Result<AuthKit, ConfigError> {
+    /// AuthKit::builder().redis("redis://cache:6379").build()
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    pub fn redis(self, address: impl Into<SecretString>) -> Self {
+        self.redis_cluster([address])
+    }
+
+    /// As [`redis`](Self::redis), for a cluster: the addresses of some of its nodes, from which the
+    /// others are found.
+    #[cfg(feature = "redis")]
+    pub fn redis_cluster<A: Into<SecretString>>(
+        mut self,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.settings.redis = addresses.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Keeps sessions in [that Redis](Self::redis) too, instead of in cookies, as
+    /// [`session_store`](Self::session_store) describes.
+    ///
+    /// Defaults to off.
+    #[cfg(feature = "redis")]
+    pub fn sessions_in_redis(mut self) -> Self {
+        self.settings.sessions_in_redis = true;
+        self
+    }
+
+    /// Serves nobody while this instance cannot hear from [Redis](Self::redis) which sessions have
+    /// ended: whoever has a session then gets `503`.
+    ///
+    /// Defaults to off: the last known list serves, and a session that is ended at another instance
+    /// meanwhile goes on here until its access token runs out, or Redis is back.
+    #[cfg(feature = "redis")]
+    pub fn strict_revocation(mut self) -> Self {
+        self.settings.strict_revocation = true;
+        self
+    }
+
     /// The clock that expiry is judged by, so that tests need not sleep.
     ///
     /// Defaults to [`SystemClock`].
@@ -707,6 +782,27 @@ impl AuthKitBuilder {
                     format!("no thread could be started: {error}"),
                 )
             })?;
+        let (store, sharing) = (self.session_store, Sharing::default());
+        #[cfg(feature = "redis")]
+        let redis = match config.redis.as_slice() {
+            [] => None,
+            addresses => Some(
+                Redis::start(addresses, &background)
+                    .map_err(|problem| ConfigError::one("redis", None, problem))?,
+            ),
+        };
+        #[cfg(feature = "redis")]
+        let store = match &redis {
+            Some(redis) if config.sessions_in_redis => {
+                Some(Arc::new(RedisSessions::new(redis.clone())) as Arc<dyn Store>)
+            }
+            _ => store,
+        };
+        #[cfg(feature = "redis")]
+        let sharing = match &redis {
+            Some(redis) => Sharing::through(Arc::new(redis.clone())),
+            None => sharing,
+        };
         let workos = WorkOs::new(
             config.client_id.clone(),
             config.api_key.clone(),
@@ -732,7 +828,24 @@ impl AuthKitBuilder {
             ),
             Arc::clone(&clock),
         ));
-        let notices = Arc::new(Notices::new(Arc::clone(&clock)));
+        #[cfg(feature = "redis")]
+        let is_strict = config.strict_revocation;
+        #[cfg(not(feature = "redis"))]
+        let is_strict = false;
+        let notices = Arc::new(Notices::new(Arc::clone(&clock), is_strict));
+        #[cfg(feature = "redis")]
+        if let Some(redis) = &redis {
+            redis.connect(&notices, Arc::clone(&clock), &background);
+        }
+        let stored = store.map(|store| {
+            Arc::new(StoredSessions::new(
+                store,
+                Arc::clone(&sealer),
+                Arc::clone(&background),
+                Arc::clone(&clock),
+                config.cookie.max_age,
+            ))
+        });
         let sessions = Sessions::new(
             Arc::clone(&session_seal),
             Arc::clone(&tokens),
@@ -742,9 +855,12 @@ impl AuthKitBuilder {
                 hooks: Arc::clone(&hooks),
                 notices: Arc::clone(&notices),
                 background: Arc::clone(&background),
+                sharing: sharing.clone(),
+                stored: stored.clone(),
                 buffer: config.refresh_buffer,
                 lift_decisions: config.debug,
             },
+            stored.clone(),
         );
         let feature_flags = FeatureFlags::new(
             Arc::clone(&workos),
@@ -759,6 +875,8 @@ impl AuthKitBuilder {
                 seal: session_seal,
                 tokens: Arc::clone(&tokens),
                 hooks: Arc::clone(&hooks),
+                sharing,
+                stored,
             },
         );
         let api_keys = ApiKeys::new(
@@ -797,6 +915,8 @@ impl AuthKitBuilder {
                 notices,
                 redirect_uri_for: self.redirect_uri_for,
                 feature_flags,
+                #[cfg(feature = "redis")]
+                redis,
                 #[cfg(feature = "emulator")]
                 _emulator: self.emulator,
                 background,

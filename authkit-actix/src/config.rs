@@ -89,6 +89,13 @@ pub(crate) struct Settings {
     pub(crate) eager_auth: bool,
     pub(crate) private_when: PrivateWhen,
     pub(crate) debug: bool,
+    /// The addresses of one Redis.
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Vec<SecretString>,
+    #[cfg(feature = "redis")]
+    pub(crate) sessions_in_redis: bool,
+    #[cfg(feature = "redis")]
+    pub(crate) strict_revocation: bool,
 }
 
 /// Which responses are kept out of caches.
@@ -130,6 +137,13 @@ pub(crate) struct Config {
     pub(crate) private_when: PrivateWhen,
     /// Whether decisions about sessions are logged at INFO.
     pub(crate) debug: bool,
+    /// The addresses of one node, or of a cluster's, or none.
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Vec<SecretString>,
+    #[cfg(feature = "redis")]
+    pub(crate) sessions_in_redis: bool,
+    #[cfg(feature = "redis")]
+    pub(crate) strict_revocation: bool,
 }
 
 /// The attributes of the session cookie.
@@ -201,6 +215,14 @@ impl Config {
 
         let claim_token = reader.claim_token(code.claim_token);
         let redirect_uris = reader.redirect_uris(&code.redirect_uris);
+        #[cfg(feature = "redis")]
+        reader.redis(
+            &code.redis,
+            &[
+                (code.sessions_in_redis, read::SESSIONS_IN_REDIS),
+                (code.strict_revocation, read::STRICT_REVOCATION),
+            ],
+        );
 
         // Where a value is missing here, the reader has noted why.
         let problems = reader.into_problems();
@@ -254,6 +276,12 @@ impl Config {
             eager_auth: code.eager_auth,
             private_when: code.private_when,
             debug: code.debug,
+            #[cfg(feature = "redis")]
+            redis: code.redis,
+            #[cfg(feature = "redis")]
+            sessions_in_redis: code.sessions_in_redis,
+            #[cfg(feature = "redis")]
+            strict_revocation: code.strict_revocation,
         })
     }
 }

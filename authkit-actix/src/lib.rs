@@ -144,9 +144,13 @@ mod flights;
 mod lookups;
 mod oauth;
 mod profiles;
+#[cfg(feature = "redis")]
+mod redis;
 mod request_info;
 mod seal;
 mod session;
+mod session_store;
+mod sharing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
@@ -165,6 +169,7 @@ pub use self::{
     oauth::ReturnTo,
     request_info::RequestInfo,
     session::{Admission, RefreshFailureClass},
+    session_store::{SessionStore, SessionStoreError},
     token::{AccessTokenClaims, Actor},
     web::{
         auth::{

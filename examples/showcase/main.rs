@@ -62,6 +62,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     if settings.eager_auth {
         authkit = authkit.eager_auth();
     }
+    if !settings.redis.is_empty() {
+        authkit = authkit.redis_cluster(settings.redis);
+    }
+    if settings.sessions_in_redis {
+        authkit = authkit.sessions_in_redis();
+    }
+    if settings.strict_revocation {
+        authkit = authkit.strict_revocation();
+    }
     let authkit = authkit.build()?;
     let private = authkit
         .middleware()

@@ -5,7 +5,6 @@ use std::{error::Error, fmt, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 /// What the environment says, read and checked.
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) log: EnvFilter,
@@ -14,6 +13,10 @@ pub(crate) struct Settings {
     pub(crate) eager_auth: bool,
     pub(crate) bearer: bool,
     pub(crate) return_to_origins: Vec<String>,
+    /// One address, or those of a cluster.
+    pub(crate) redis: Vec<String>,
+    pub(crate) sessions_in_redis: bool,
+    pub(crate) strict_revocation: bool,
 }
 
 /// Every problem at once, a line each.
@@ -27,10 +30,8 @@ impl Settings {
             variable,
             problems: Vec::new(),
         };
-        for name in ["SHOWCASE_REDIS_URL", "SHOWCASE_WEBHOOK_SECRET"] {
-            if reader.text(name).is_some() {
-                reader.problem(name, "is not supported yet; unset it");
-            }
+        if reader.text("SHOWCASE_WEBHOOK_SECRET").is_some() {
+            reader.problem("SHOWCASE_WEBHOOK_SECRET", "is not supported yet; unset it");
         }
         match reader.text("SHOWCASE_SEAL_FORMAT").as_deref() {
             None | Some("chacha") => {}
@@ -50,6 +51,9 @@ impl Settings {
             eager_auth: reader.switch("SHOWCASE_EAGER_AUTH"),
             bearer: reader.switch("SHOWCASE_BEARER"),
             return_to_origins: reader.list("SHOWCASE_RETURN_TO_ORIGINS"),
+            redis: reader.list("SHOWCASE_REDIS_URL"),
+            sessions_in_redis: reader.switch("SHOWCASE_SESSIONS_IN_REDIS"),
+            strict_revocation: reader.switch("SHOWCASE_STRICT_REVOCATION"),
         };
         if settings.workers == Some(0) {
             reader.problem("SHOWCASE_WORKERS", "must be at least 1");

@@ -18,10 +18,11 @@ fn only_the_configuration_reads_the_environment() {
 }
 
 #[test]
-fn only_the_door_to_workos_opens_sockets_the_emulator_aside() {
+fn only_the_doors_to_workos_and_to_redis_open_sockets_the_emulator_aside() {
     only(
-        &["crate::workos", "crate::emulator"],
+        &["crate::workos", "crate::redis", "crate::emulator"],
         &[
+            "redis",
             "reqwest",
             "hyper",
             "tokio::net",
@@ -37,6 +38,11 @@ fn only_the_door_to_workos_opens_sockets_the_emulator_aside() {
 fn only_the_door_to_workos_names_the_sdk_and_the_http_types_of_it() {
     only(&["crate::workos"], &["workos"]);
     only(&["crate::workos"], &["http"]);
+}
+
+#[test]
+fn only_the_door_to_redis_knows_how_it_is_spoken_to() {
+    only(&["crate::redis"], &["redis", "rustls"]);
 }
 
 #[test]
@@ -103,11 +109,11 @@ fn is_in(name: &str, whole: &str) -> bool {
 const ROWS: &[&[&str]] = &[
     &["clock", "config", "background", "request_info"],
     &["seal", "flights"],
-    &["workos", "oauth"],
-    &["lookups"],
+    &["workos", "oauth", "sharing"],
+    &["lookups", "session_store"],
     &["token", "feature_flags", "api_keys", "profiles"],
     &["session"],
-    &["access"],
+    &["access", "redis"],
     &["authkit"],
     &["web"],
 ];

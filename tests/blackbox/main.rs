@@ -17,6 +17,7 @@ mod refreshing;
 mod responses;
 mod revocation;
 mod secrets;
+mod server_sessions;
 mod sessions_in_handlers;
 mod sign_in_urls;
 mod sign_out;

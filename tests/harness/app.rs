@@ -38,6 +38,7 @@ pub struct TestAppBuilder {
     authkit: Box<dyn FnOnce(AuthKitBuilder) -> AuthKitBuilder>,
     routes: Routes,
     listener: Option<TcpListener>,
+    other: Option<(Emulator, TestClock)>,
     is_wrapped: bool,
     workers: usize,
 }
@@ -56,6 +57,7 @@ impl TestApp {
             authkit: Box::new(|authkit| authkit),
             routes: Arc::new(routes),
             listener: None,
+            other: None,
             is_wrapped: true,
             workers: 1,
         }
@@ -157,6 +159,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Another instance of the application, with its emulator and its clock.
+    pub fn beside(mut self, other: &TestApp) -> Self {
+        self.other = Some((other.emulator.clone(), other.clock.clone()));
+        self
+    }
+
     /// No middleware around the application.
     pub fn without_middleware(mut self) -> Self {
         self.is_wrapped = false;
@@ -169,15 +177,15 @@ impl TestAppBuilder {
     }
 
     pub async fn start(self) -> TestApp {
-        let clock = TestClock::now();
-        let emulator_clock = clock.clone();
-        let emulator = (self.emulator)(
-            Emulator::builder()
+        let (emulator, clock) = self.other.unwrap_or_else(|| {
+            let clock = TestClock::now();
+            let emulator_clock = clock.clone();
+            let emulator = Emulator::builder()
                 .quiet()
-                .clock(move || emulator_clock.unix_seconds()),
-        )
-        .start()
-        .expect("an emulator");
+                .clock(move || emulator_clock.unix_seconds());
+            let emulator = (self.emulator)(emulator).start().expect("an emulator");
+            (emulator, clock)
+        });
         let listener = self
             .listener
             .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").expect("a port"));

@@ -117,6 +117,18 @@ impl Browser {
         answer
     }
 
+    /// As [`api_with`](Self::api_with), where nobody may answer.
+    pub async fn try_api_with(&self, address: &str, cookies: &str) -> Option<Answer> {
+        let url = self.origin.join(address).expect("an address");
+        let request = self.client.get(url).header("accept", "application/json");
+        let response = request.header("cookie", cookies).send().await.ok()?;
+        Some(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.ok()?,
+        })
+    }
+
     /// Follows redirects, at most ten.
     pub async fn follow(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..10 {

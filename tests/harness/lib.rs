@@ -6,6 +6,7 @@ mod browser;
 mod clock;
 mod log;
 mod port;
+mod redis;
 pub mod seal;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
@@ -13,3 +14,4 @@ pub use browser::{Answer, Browser, Cookie};
 pub use clock::TestClock;
 pub use log::Log;
 pub use port::free_port;
+pub use redis::{RedisServer, send_signal};

@@ -638,7 +638,6 @@ fn every_variable_that_is_wrong_is_named() {
 fn what_is_not_there_yet_is_not_silently_left_out() {
     for (name, value) in [
         ("SHOWCASE_SEAL_FORMAT", "iron"),
-        ("SHOWCASE_REDIS_URL", "redis://127.0.0.1"),
         ("SHOWCASE_WEBHOOK_SECRET", "whsec"),
     ] {
         let said = refused(&[(name, value)]);

@@ -18,7 +18,7 @@ pub(super) struct Reader<V> {
 
 /// A value's name in the builder and in the environment.
 #[derive(Clone, Copy)]
-struct Name {
+pub(super) struct Name {
     field: &'static str,
     variable: Option<&'static str>,
 }
@@ -499,6 +499,39 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             .collect()
     }
 
+    /// An address may contain a password, so none is shown.
+    #[cfg(feature = "redis")]
+    pub(super) fn redis(&mut self, addresses: &[SecretString], needed_for: &[(bool, Name)]) {
+        for &(_, name) in needed_for.iter().filter(|(is_set, _)| *is_set) {
+            if addresses.is_empty() {
+                self.note(name, "needs a Redis; name it with `redis`");
+            }
+        }
+        for (index, address) in addresses.iter().enumerate() {
+            let url = Url::parse(address.expose_secret());
+            let url = url.ok().filter(|url| match url.scheme() {
+                "redis" | "rediss" | "valkey" | "valkeys" => url.has_host(),
+                "unix" | "redis+unix" | "valkey+unix" => !url.path().is_empty(),
+                _ => false,
+            });
+            let number = index + 1;
+            match url {
+                None => self.note(
+                    REDIS,
+                    format!("address {number} is none of a Redis, such as `redis://cache:6379`"),
+                ),
+                Some(url) if url.fragment().is_some() => self.note(
+                    REDIS,
+                    format!(
+                        "address {number} has a fragment, such as `#insecure`; leave it out: \
+                         certificates are always verified"
+                    ),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+
     pub(super) fn refresh_buffer(&mut self, code: Option<Duration>) -> Option<Duration> {
         code.map(|buffer| self.at_most(REFRESH_BUFFER, buffer, MAX_REFRESH_BUFFER))
     }
@@ -667,6 +700,12 @@ const ROUTES_PREFIX: Name = Name::only_in_code("routes_prefix");
 const LOGIN_PAGE: Name = Name::only_in_code("login_page");
 const RETURN_TO_ORIGINS: Name = Name::only_in_code("return_to_origins");
 const REDIRECT_URIS: Name = Name::only_in_code("redirect_uri_for");
+#[cfg(feature = "redis")]
+const REDIS: Name = Name::only_in_code("redis");
+#[cfg(feature = "redis")]
+pub(super) const SESSIONS_IN_REDIS: Name = Name::only_in_code("sessions_in_redis");
+#[cfg(feature = "redis")]
+pub(super) const STRICT_REVOCATION: Name = Name::only_in_code("strict_revocation");
 const CLAIM_TOKEN: Name = Name::new("claim_token", "WORKOS_CLAIM_TOKEN");
 
 const DEFAULT_API_HOSTNAME: &str = "api.workos.com";

@@ -1,10 +1,13 @@
 //! Sealed values: bytes in, a cookie-safe string out, and back only with the same key and purpose.
 
 mod chacha;
+mod secret;
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+
+pub(crate) use self::secret::SecretSeal;
 
 /// Seals and opens values under a ring of passwords.
 ///
@@ -25,6 +28,8 @@ pub(crate) enum Purpose {
     PendingAuthentication,
     /// What a link to the sign-in route asks for.
     SignInOptions,
+    /// Where a session is that the server keeps.
+    SessionHandle,
 }
 
 /// What was inside a sealed value.
@@ -37,7 +42,7 @@ pub(crate) struct Opened {
 /// Why a value could not be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("the value is larger than {MAX_SEALED_LENGTH} bytes")]
+    #[error("the value is too large to be sealed")]
     TooLarge,
     #[error("the value is not in the format of a sealed value")]
     Malformed,
@@ -109,16 +114,18 @@ impl Purpose {
             Self::SignInState => "sign-in-state",
             Self::PendingAuthentication => "pending-authentication",
             Self::SignInOptions => "sign-in-options",
+            Self::SessionHandle => "session-handle",
         }
     }
 }
 
 /// In the order of their discriminants, which index the keys of a password.
-const PURPOSES: [Purpose; 4] = [
+const PURPOSES: [Purpose; 5] = [
     Purpose::Session,
     Purpose::SignInState,
     Purpose::PendingAuthentication,
     Purpose::SignInOptions,
+    Purpose::SessionHandle,
 ];
 
 /// A bound on the work that a stranger's value can cause.

@@ -7,12 +7,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use super::{
+    Session, SignedIn,
+    hooks::Hooks,
+    seal::SessionSeal,
+    shared::{SPENT_STATES, SharedBeginning},
+    stored::StoredSessions,
+};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
     request_info::RequestInfo,
+    sharing::{Shared, Sharing, Terms, Unreachable},
     token::{KeysUnavailable, Tokens, Verdict},
     workos::{Authentication, OauthTokens, StepUp, TransientReason, WorkOs, WorkOsError},
 };
@@ -21,6 +28,7 @@ use crate::{
 pub(crate) struct Beginnings {
     flights: Flights<Result<Arc<Begun>, BeginError>>,
     means: Arc<Means>,
+    background: Arc<Background>,
 }
 
 /// What sign-ins are finished with.
@@ -30,6 +38,8 @@ pub(crate) struct Means {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sharing: Sharing,
+    pub(crate) stored: Option<Arc<StoredSessions>>,
 }
 
 /// A sign-in that waits for its tokens.
@@ -86,7 +96,7 @@ pub(crate) struct Begun {
     pub(crate) signed_in: Arc<SignedIn>,
     pub(crate) sealed: Arc<str>,
     /// Unix seconds.
-    at: i64,
+    pub(super) at: i64,
     pub(crate) organization_id: Option<String>,
     pub(crate) oauth_tokens: Option<OauthTokens>,
 }
@@ -103,6 +113,8 @@ pub(crate) enum BeginError {
     },
     /// The sign-in was finished a while ago: what it brought is no answer to a replay.
     Spent,
+    /// The place for sessions is out of reach.
+    Unavailable,
     /// WorkOS did not answer in time.
     TooLate,
     /// WorkOS did not answer, or with something that is no session of this user and client.
@@ -112,8 +124,13 @@ pub(crate) enum BeginError {
 impl Beginnings {
     pub(crate) fn new(background: Arc<Background>, means: Means) -> Self {
         Self {
-            flights: Flights::new(background, Arc::clone(&means.clock), SPENT_STATES),
+            flights: Flights::new(
+                Arc::clone(&background),
+                Arc::clone(&means.clock),
+                SPENT_STATES.as_secs().try_into().unwrap_or(i64::MAX),
+            ),
             means: Arc::new(means),
+            background,
         }
     }
 
@@ -125,8 +142,14 @@ impl Beginnings {
     ) -> Result<Arc<Begun>, BeginError> {
         let means = Arc::clone(&self.means);
         let flight = || {
-            async move { Landing::Keep(means.begin(beginning).await) }
-                .instrument(info_span!("authkit.callback.exchange"))
+            async move {
+                // The code would be spent for nothing.
+                if !means.has_a_place().await {
+                    return Landing::Forget(Err(BeginError::Unavailable));
+                }
+                Landing::Keep(means.begin_once(beginning).await)
+            }
+            .instrument(info_span!("authkit.callback.exchange"))
         };
         let begun = self
             .flights
@@ -143,11 +166,72 @@ impl Beginnings {
 
     /// Verifies and seals a session that another flow has begun.
     pub(crate) async fn adopt(&self, answer: Authentication) -> Result<Arc<Begun>, BeginError> {
-        self.means.verified(answer, None).await.map(Arc::new)
+        let means = Arc::clone(&self.means);
+        let verified = self
+            .background
+            .spawn(async move { means.verified(answer, None).await });
+        let begun = verified.await.unwrap_or(Err(BeginError::Unusable))?;
+        Ok(Arc::new(begun))
     }
 }
 
 impl Means {
+    /// Finishes the sign-in, or has what another instance has made of it.
+    async fn begin_once(&self, beginning: Beginning) -> Result<Arc<Begun>, BeginError> {
+        let secret = beginning.grant.secret().clone();
+        let terms = Terms {
+            topic: "sign-in",
+            // A code is sent once, whatever becomes of the instance that sent it.
+            lease: SPENT_STATES,
+            patience: PATIENCE,
+        };
+        let work = self.begin(beginning);
+        let shared = self
+            .sharing
+            .once(terms, secret.expose_secret(), work, SharedBeginning::read)
+            .await;
+        match shared {
+            Some(Shared::Own(begun)) => begun,
+            Some(Shared::Others(shared)) => self.follow(shared).await,
+            None => Err(BeginError::TooLate),
+        }
+    }
+
+    async fn follow(&self, shared: SharedBeginning) -> Result<Arc<Begun>, BeginError> {
+        let (session, sealed, at) = match shared {
+            SharedBeginning::Begun {
+                session,
+                sealed,
+                at,
+            } => (session, sealed, at),
+            SharedBeginning::Refused => return Err(BeginError::Refused),
+            SharedBeginning::StepUp(step_up) => return Err(BeginError::StepUp(step_up.into())),
+            SharedBeginning::NotAdmitted { session_id } => {
+                return Err(BeginError::NotAdmitted { session_id });
+            }
+            SharedBeginning::Unavailable => return Err(BeginError::Unavailable),
+            SharedBeginning::TooLate => return Err(BeginError::TooLate),
+            SharedBeginning::Unusable => return Err(BeginError::Unusable),
+        };
+        let session: Session = serde_json::from_str(&session).map_err(|_| BeginError::Unusable)?;
+        let token = session.access_token.expose_secret();
+        let Ok(Verdict::Valid(claims)) = self.tokens.settle(token).await else {
+            error!("a sign-in that another instance finished does not verify here");
+            return Err(BeginError::Unusable);
+        };
+        Ok(Arc::new(Begun {
+            organization_id: claims.org_id.clone(),
+            // Those are for the hooks, which ran where the sign-in was finished.
+            oauth_tokens: None,
+            signed_in: Arc::new(SignedIn {
+                session: Arc::new(session),
+                claims,
+            }),
+            sealed: sealed.into(),
+            at,
+        }))
+    }
+
     async fn begin(&self, beginning: Beginning) -> Result<Arc<Begun>, BeginError> {
         let request = beginning.request;
         let reauthenticated_at = beginning.reauthenticated_at;
@@ -184,6 +268,34 @@ impl Means {
         Ok(begun)
     }
 
+    /// The value of the cookie of a new session.
+    async fn cookie_for(&self, session: &mut Session) -> Result<Arc<str>, BeginError> {
+        let Some(stored) = &self.stored else {
+            return self.seal.seal(session).map_err(|error| {
+                error!(%error, "a session could not be sealed");
+                BeginError::Unusable
+            });
+        };
+        let kept = time::timeout(STORE_PATIENCE, async {
+            loop {
+                match stored.insert(session).await {
+                    Ok(cookie) => break cookie,
+                    // The code is spent, so the store is given a moment to come back.
+                    Err(Unreachable) => time::sleep(STORE_RETRY).await,
+                }
+            }
+        });
+        kept.await.map_err(|_| BeginError::Unavailable)
+    }
+
+    /// Whether a session can be kept that begins now.
+    async fn has_a_place(&self) -> bool {
+        match &self.stored {
+            Some(stored) => stored.is_in_reach().await,
+            None => true,
+        }
+    }
+
     async fn turn_away(&self, begun: &Begun, reason: &str) -> BeginError {
         let claims = &begun.signed_in.claims;
         warn!(user_id = %claims.sub, reason, "the application did not admit a user");
@@ -207,10 +319,7 @@ impl Means {
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
-                let sealed = self.seal.seal(&session).map_err(|error| {
-                    error!(%error, "a session could not be sealed");
-                    BeginError::Unusable
-                })?;
+                let sealed = self.cookie_for(&mut session).await?;
                 return Ok(Begun {
                     at: self.clock.unix_seconds(),
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
@@ -234,6 +343,19 @@ impl Means {
         };
         error!(problem, "a sign-in gave no session");
         Err(BeginError::Unusable)
+    }
+}
+
+impl Grant {
+    /// What only those have who hold the cookie of the sign-in.
+    fn secret(&self) -> &SecretString {
+        match self {
+            Self::Code { code_verifier, .. } => code_verifier,
+            Self::Organization {
+                pending_authentication_token,
+                ..
+            } => pending_authentication_token,
+        }
     }
 }
 
@@ -291,7 +413,9 @@ fn refused(failure: WorkOsError) -> BeginError {
 
 /// Seconds for which requests that were sent twice get one answer.
 const SERVES_DOUBLES: i64 = 60;
-/// Seconds for which a state counts as spent: as long as one lives.
-const SPENT_STATES: i64 = 600;
 /// The key fetch included.
 const DEADLINE: Duration = Duration::from_secs(10);
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+const STORE_RETRY: Duration = Duration::from_millis(250);
+/// For an instance that finishes the same sign-in, some of its hooks included.
+const PATIENCE: Duration = Duration::from_secs(15);

@@ -19,6 +19,9 @@ mod refresh;
 mod resolve;
 mod revocation;
 mod seal;
+mod shared;
+mod stored;
+mod unwritten;
 
 use std::{fmt, sync::Arc};
 
@@ -32,10 +35,16 @@ pub(crate) use self::{
     begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
     hooks::{Hooks, SessionHook, SessionHooks},
     notices::Notices,
-    open::{Sessions, Step, Unsettled},
+    open::{Sessions, Step, UNHEARD_RETRY, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
     revocation::Standing,
     seal::SessionSeal,
+    stored::StoredSessions,
+};
+#[cfg(feature = "redis")]
+pub(crate) use self::{
+    notices::{Elsewhere, Notice},
+    revocation::KEPT_FOR,
 };
 use crate::{
     token::AccessTokenClaims,
@@ -43,7 +52,7 @@ use crate::{
 };
 
 /// What the session cookie holds, sealed.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Session {
     pub(crate) access_token: SecretString,
     pub(crate) refresh_token: SecretString,
@@ -55,6 +64,9 @@ pub(crate) struct Session {
     /// When the user was last sent to sign in again for a route with `max_age`, in Unix seconds.
     #[serde(default)]
     pub(crate) reauthenticated_at: Option<i64>,
+    /// Where the server keeps it, if it does.
+    #[serde(skip)]
+    place: Option<stored::Place>,
 }
 
 /// [`Session`] as it is written: the one place that exposes its secrets to serde.
@@ -121,7 +133,20 @@ impl Session {
                 .authentication_method
                 .or_else(|| previous?.authentication_method.clone()),
             reauthenticated_at: previous.and_then(|previous| previous.reauthenticated_at),
+            place: previous.and_then(|previous| previous.place.clone()),
         }
+    }
+
+    /// Whether it is the same session between the same two refreshes.
+    fn has_tokens_of(&self, other: &Session) -> bool {
+        let tokens = |session: &Session| {
+            let refresh_token = session.refresh_token.expose_secret().to_owned();
+            (
+                refresh_token,
+                session.access_token.expose_secret().to_owned(),
+            )
+        };
+        tokens(self) == tokens(other)
     }
 
     fn to_json(&self) -> Vec<u8> {

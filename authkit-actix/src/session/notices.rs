@@ -35,30 +35,44 @@ pub(crate) enum Notice {
     },
 }
 
+impl Notice {
+    /// Whether those must hear of it too who are out of reach, or not there yet.
+    #[cfg(feature = "redis")]
+    pub(crate) fn lasts(&self) -> bool {
+        !matches!(self, Self::Renewed { .. })
+    }
+}
+
 /// The other instances of the application.
 pub(crate) trait Elsewhere: Send + Sync {
     /// Passes a notice on; neither waits nor fails.
     fn tell(&self, notice: &Notice);
+
+    /// Whether what they say is heard at present.
+    fn is_heard(&self) -> bool;
 }
 
 /// Where notices come together: they end sessions, and go on to the other instances.
 pub(crate) struct Notices {
     revocations: Revocations,
     elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    /// Nothing is known while the others are not heard.
+    is_strict: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl Notices {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, is_strict: bool) -> Self {
         Self {
             revocations: Revocations::new(Arc::clone(&clock)),
             elsewhere: OnceLock::new(),
+            is_strict,
             clock,
         }
     }
 
     /// Connects this process with the others, once.
-    #[expect(dead_code, reason = "a process knows of no others yet")]
+    #[cfg(feature = "redis")]
     pub(crate) fn connect(&self, elsewhere: Arc<dyn Elsewhere>) {
         let _ = self.elsewhere.set(elsewhere);
     }
@@ -99,6 +113,12 @@ impl Notices {
 
     /// What a genuine token is still worth; almost free while no session has ended.
     pub(crate) fn standing(&self, claims: &AccessTokenClaims) -> Standing {
+        if self.is_strict
+            && let Some(elsewhere) = self.elsewhere.get()
+            && !elsewhere.is_heard()
+        {
+            return Standing::Unknown;
+        }
         self.revocations.standing(claims)
     }
 }

@@ -14,9 +14,11 @@ use super::{
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::{SessionSeal, Unsealed},
+    stored::{Handle, StoredSessions},
 };
 use crate::{
     clock::Clock,
+    sharing::Unreachable,
     token::{AccessTokenClaims, Check, KeysUnavailable, Tokens, Verdict},
 };
 
@@ -27,11 +29,13 @@ pub(crate) struct Sessions {
     pub(super) refreshes: Refreshes,
     pub(super) notices: Arc<Notices>,
     clock_warning: Once,
+    /// Where the server keeps sessions, if the browser does not.
+    pub(super) stored: Option<Arc<StoredSessions>>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
 /// nothing else changes.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub(super) session: Arc<Session>,
     pub(super) cookie: CookieChange,
     /// It came from a refresh just now: not to be refreshed again before it expires.
@@ -41,18 +45,33 @@ pub(super) struct Opened {
 /// What [`Sessions::open`] leaves to do.
 pub(crate) enum Step {
     Done(Resolution),
-    /// The keys to verify the token with, or its successor, have to be fetched.
+    /// The keys to verify the token with, its successor, or the session itself have to be fetched.
     Waits(Unsettled),
 }
 
-/// A session that cannot be judged without a call to WorkOS.
-pub(crate) struct Unsettled {
-    pub(super) opened: Opened,
-    pub(super) needs: Need,
+/// What a cookie holds.
+enum Content {
+    Session(Box<Unsealed>),
+    Handle { handle: Handle, is_outdated: bool },
 }
 
-pub(super) enum Need {
+/// A session that cannot be judged without waiting.
+pub(crate) enum Unsettled {
+    Opened {
+        opened: Opened,
+        needs: Need,
+    },
+    /// The cookie says where the session is, and should become this.
+    Stored {
+        handle: Handle,
+        cookie: CookieChange,
+    },
+}
+
+pub(crate) enum Need {
     Keys,
+    /// A place in the store, where it does not matter whether it waits.
+    Place,
     /// With the verified claims of the token that has expired or is about to.
     Refresh {
         claims: Box<AccessTokenClaims>,
@@ -66,9 +85,11 @@ impl Sessions {
         tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
         refresh: RefreshSettings,
+        stored: Option<Arc<StoredSessions>>,
     ) -> Self {
         Self {
             notices: Arc::clone(&refresh.notices),
+            stored,
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
@@ -80,14 +101,8 @@ impl Sessions {
     ///
     /// Nothing is believed of several that open: one of them may have been planted.
     pub(crate) fn open(&self, candidates: &[Cow<'_, str>]) -> Step {
-        let mut opened = candidates
-            .iter()
-            .filter_map(|sealed| self.seal.open(sealed));
-        let Some(Unsealed {
-            session,
-            is_outdated,
-        }) = opened.next()
-        else {
+        let mut opened = candidates.iter().filter_map(|sealed| self.content(sealed));
+        let Some(content) = opened.next() else {
             warn!("a session cookie that does not open was refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         };
@@ -95,25 +110,40 @@ impl Sessions {
             warn!("several session cookies that open were refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         }
-        let cookie = if is_outdated || candidates.len() > 1 {
-            self.seal
-                .seal(&session)
+        let is_written_again = content.is_outdated() || candidates.len() > 1;
+        let cookie = if is_written_again {
+            self.seal(&content)
                 .map_or(CookieChange::Keep, CookieChange::Set)
         } else {
             CookieChange::Keep
         };
-        self.check(Opened {
-            session: Arc::new(session),
-            cookie,
-            is_successor: false,
-        })
+        match content {
+            Content::Handle { handle, .. } => Step::Waits(Unsettled::Stored { handle, cookie }),
+            Content::Session(unsealed) => {
+                let opened = Opened {
+                    session: Arc::new(unsealed.session),
+                    cookie,
+                    is_successor: false,
+                };
+                if self.stored.is_some() {
+                    let needs = Need::Place;
+                    return Step::Waits(Unsettled::Opened { opened, needs });
+                }
+                self.check(opened)
+            }
+        }
     }
 
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
     pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
-            let Some(Unsealed { session, .. }) = self.seal.open(sealed) else {
-                continue;
+            let session = match self.content(sealed) {
+                Some(Content::Session(unsealed)) => unsealed.session,
+                Some(Content::Handle { handle, .. }) => match self.load(&handle).await {
+                    Ok(Some(session)) => session,
+                    Ok(None) | Err(Unreachable) => continue,
+                },
+                None => continue,
             };
             let verdict = self.tokens.settle(session.access_token.expose_secret());
             if let Ok(
@@ -135,7 +165,7 @@ impl Sessions {
             .check(opened.session.access_token.expose_secret())
         {
             Check::Done(verdict) => self.judge(opened, Ok(verdict)),
-            Check::NeedsKeys => Step::Waits(Unsettled {
+            Check::NeedsKeys => Step::Waits(Unsettled::Opened {
                 opened,
                 needs: Need::Keys,
             }),
@@ -176,6 +206,14 @@ impl Sessions {
             // A successor may be as old, to the second, as what it was refreshed for.
             Standing::Outdated { until } if opened.is_successor && claims.iat >= until => expired,
             Standing::Outdated { .. } => true,
+            Standing::Unknown => {
+                return Step::Done(Resolution {
+                    outcome: Outcome::CannotTell {
+                        retry_after: UNHEARD_RETRY,
+                    },
+                    cookie: opened.cookie,
+                });
+            }
             Standing::Ended => {
                 decision!(
                     self.refreshes.lifts_decisions(),
@@ -195,7 +233,7 @@ impl Sessions {
                 expired,
                 "the access token is due for a refresh"
             );
-            return Step::Waits(Unsettled {
+            return Step::Waits(Unsettled::Opened {
                 opened,
                 needs: Need::Refresh {
                     claims: Box::new(claims),
@@ -211,6 +249,34 @@ impl Sessions {
         self.clock_warning.call_once(|| {
             warn!("genuine tokens come from the future or out of date: check this machine's clock");
         });
+    }
+
+    fn content(&self, sealed: &str) -> Option<Content> {
+        if let Some(unsealed) = self.seal.open(sealed) {
+            return Some(Content::Session(Box::new(unsealed)));
+        }
+        let (handle, is_outdated) = self.stored.as_ref()?.open(sealed)?;
+        Some(Content::Handle {
+            handle,
+            is_outdated,
+        })
+    }
+
+    /// The value of the cookie, written anew.
+    fn seal(&self, content: &Content) -> Option<Arc<str>> {
+        match content {
+            Content::Session(unsealed) => self.seal.seal(&unsealed.session).ok(),
+            Content::Handle { handle, .. } => self.stored.as_ref()?.seal(handle).ok(),
+        }
+    }
+}
+
+impl Content {
+    fn is_outdated(&self) -> bool {
+        match self {
+            Self::Session(unsealed) => unsealed.is_outdated,
+            Self::Handle { is_outdated, .. } => *is_outdated,
+        }
     }
 }
 
@@ -234,3 +300,5 @@ impl fmt::Debug for Sessions {
 
 /// Seconds after which clocks that are apart are worth another look.
 pub(super) const CLOCKS_APART_RETRY: u64 = 30;
+/// Seconds after which other instances may be heard again.
+pub(crate) const UNHEARD_RETRY: u64 = 5;

@@ -13,19 +13,42 @@ use super::{
 };
 use crate::{
     request_info::RequestInfo,
+    sharing::Unreachable,
     token::{AccessTokenClaims, KeysUnavailable, Verdict},
 };
 
 impl Sessions {
     /// Settles a session that could not be judged at once, within five seconds.
     pub(crate) async fn resolve(&self, unsettled: Unsettled, request: RequestInfo) -> Resolution {
+        let resolution = self.settle(Step::Waits(unsettled), request).await;
+        self.placed(resolution).await
+    }
+
+    async fn settle(&self, mut step: Step, request: RequestInfo) -> Resolution {
         let deadline = Instant::now() + DEADLINE;
-        let mut step = Step::Waits(unsettled);
         // A straggler's cookie may be several refreshes old: it is led from successor to successor.
         for _ in 0..MOST_STEPS {
             step = match step {
                 Step::Done(resolution) => return resolution,
-                Step::Waits(Unsettled {
+                Step::Waits(Unsettled::Stored { handle, cookie }) => {
+                    match self.load(&handle).await {
+                        Ok(Some(session)) => self.check(Opened {
+                            session: Arc::new(session),
+                            cookie,
+                            is_successor: false,
+                        }),
+                        Ok(None) => {
+                            warn!("a session that its store does not know was refused");
+                            Step::Done(Resolution::signed_out(CookieChange::Clear))
+                        }
+                        Err(Unreachable) => Step::Done(cannot_tell(RETRY_AFTER, cookie)),
+                    }
+                }
+                Step::Waits(Unsettled::Opened {
+                    opened,
+                    needs: Need::Place,
+                }) => self.check(opened),
+                Step::Waits(Unsettled::Opened {
                     opened,
                     needs: Need::Keys,
                 }) => {
@@ -33,7 +56,7 @@ impl Sessions {
                     let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
                     self.judge(opened, verdict.unwrap_or(TOO_LATE))
                 }
-                Step::Waits(Unsettled {
+                Step::Waits(Unsettled::Opened {
                     opened,
                     needs: Need::Refresh { claims, expired },
                 }) => {
@@ -44,8 +67,8 @@ impl Sessions {
                     let refreshed = time::timeout_at(deadline + MOMENT, refresh).await;
                     let refreshed = refreshed.unwrap_or(Err(RefreshFailure::TOO_LATE));
                     match refreshed {
-                        Ok(successor) => self.succeed(&successor),
-                        Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
+                        Ok(successor) => self.follow(opened, &claims, expired, &successor).await,
+                        Err(failure) => self.stay(opened, &claims, expired, failure).await,
                     }
                 }
             };
@@ -74,10 +97,16 @@ impl Sessions {
             .refreshes
             .refresh(&signed_in.session, target, request.clone())
             .await?;
-        Ok(match self.succeed(&successor) {
-            Step::Done(resolution) => resolution,
-            Step::Waits(unsettled) => self.resolve(unsettled, request).await,
-        })
+        let opened = Opened {
+            session: Arc::clone(&signed_in.session),
+            cookie: CookieChange::Keep,
+            is_successor: false,
+        };
+        let step = self
+            .follow(opened, &signed_in.claims, true, &successor)
+            .await;
+        let resolution = self.settle(step, request).await;
+        Ok(self.placed(resolution).await)
     }
 
     /// Whether a session was refreshed, if that was tried within the last two seconds.
@@ -87,17 +116,73 @@ impl Sessions {
     }
 
     /// The step that follows when a refresh has given a successor.
-    fn succeed(&self, successor: &Successor) -> Step {
-        let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
+    async fn follow(
+        &self,
+        previous: Opened,
+        claims: &AccessTokenClaims,
+        expired: bool,
+        successor: &Arc<Successor>,
+    ) -> Step {
+        let Some(handle) = previous.session.handle() else {
+            let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
+            if successor.untimely {
+                self.clocks_are_apart();
+                return Step::Done(cannot_tell(CLOCKS_APART_RETRY, cookie));
+            }
+            return self.check(Opened {
+                session: Arc::clone(&successor.session),
+                cookie,
+                is_successor: true,
+            });
+        };
         if successor.untimely {
             self.clocks_are_apart();
-            return Step::Done(cannot_tell(CLOCKS_APART_RETRY, cookie));
+            return Step::Done(cannot_tell(CLOCKS_APART_RETRY, previous.cookie));
         }
+        let session = match self.load(handle).await {
+            // Whichever instance made the refresh has put what came of it there.
+            Ok(Some(current)) if !current.has_tokens_of(&previous.session) => Arc::new(current),
+            Ok(Some(_)) => {
+                self.put(&previous.session, &successor.session).await;
+                Arc::clone(&successor.session)
+            }
+            Ok(None) => return Step::Done(Resolution::signed_out(CookieChange::Clear)),
+            Err(Unreachable) => {
+                let failure = RefreshFailure::TOO_LATE;
+                return Step::Done(unrefreshed(previous, claims.clone(), expired, failure));
+            }
+        };
         self.check(Opened {
-            session: Arc::clone(&successor.session),
-            cookie,
+            session,
+            cookie: previous.cookie,
             is_successor: true,
         })
+    }
+
+    /// The step that follows when there is no successor.
+    async fn stay(
+        &self,
+        opened: Opened,
+        claims: &AccessTokenClaims,
+        expired: bool,
+        mut failure: RefreshFailure,
+    ) -> Step {
+        let has_ended = !matches!(failure, RefreshFailure::Unavailable { .. });
+        if let (true, Some(handle)) = (has_ended, opened.session.handle()) {
+            match self.load(handle).await {
+                // Its token was spent by another instance meanwhile.
+                Ok(Some(current)) if !current.has_tokens_of(&opened.session) => {
+                    return self.check(Opened {
+                        session: Arc::new(current),
+                        cookie: opened.cookie,
+                        is_successor: true,
+                    });
+                }
+                Ok(_) => {}
+                Err(Unreachable) => failure = RefreshFailure::TOO_LATE,
+            }
+        }
+        Step::Done(unrefreshed(opened, claims.clone(), expired, failure))
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Standing {
     },
     /// Its session has ended.
     Ended,
+    /// Other instances may know that its session has ended, and cannot be heard.
+    Unknown,
 }
 
 #[derive(Default)]

@@ -354,14 +354,20 @@ pub enum SaveSessionError {
     /// response: `502`.
     #[error("the session does not verify")]
     Unverifiable,
+    /// The place for sessions is out of reach. As a response: `503`.
+    #[error("the session cannot be kept now")]
+    Unavailable,
     /// The response has begun, so that no cookie can follow. As a response: `500`.
     #[error("a session cannot be saved once the response has begun")]
     ResponseBegun,
 }
 
 impl From<BeginError> for SaveSessionError {
-    fn from(_: BeginError) -> Self {
-        Self::Unverifiable
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Unavailable => Self::Unavailable,
+            _ => Self::Unverifiable,
+        }
     }
 }
 
@@ -369,6 +375,7 @@ impl ResponseError for SaveSessionError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unverifiable => StatusCode::BAD_GATEWAY,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ResponseBegun => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     api_keys::is_jwt,
     authkit::AuthKit,
     lookups::Unavailable,
-    session::Standing,
+    session::{Standing, UNHEARD_RETRY},
     token::{Check, Verdict},
     workos::ApiKey,
 };
@@ -96,11 +96,18 @@ async fn bearer(token: SecretString, authkit: &AuthKit) -> Result<BearerUser, Re
         },
     };
     match verdict {
-        Verdict::Valid(claims) if inner.notices.standing(&claims) != Standing::Good => {
-            debug!("an access token of an ended session, or older than its rights, was refused");
-            Err(Refused::Invalid)
-        }
-        Verdict::Valid(claims) => Ok(BearerUser::new(token, claims, inner.profiles.clone())),
+        Verdict::Valid(claims) => match inner.notices.standing(&claims) {
+            Standing::Good => Ok(BearerUser::new(token, claims, inner.profiles.clone())),
+            Standing::Unknown => Err(Refused::CannotTell {
+                retry_after: UNHEARD_RETRY,
+            }),
+            Standing::Outdated { .. } | Standing::Ended => {
+                debug!(
+                    "an access token of an ended session, or older than its rights, was refused"
+                );
+                Err(Refused::Invalid)
+            }
+        },
         Verdict::Expired(_) => {
             debug!("an expired access token was refused");
             Err(Refused::Invalid)

@@ -240,6 +240,14 @@ impl RequestSession {
         self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
+        let sessions = &self.authkit.inner.sessions;
+        match resolution.as_ref().map(|resolution| &resolution.cookie) {
+            None | Some(CookieChange::Keep) => {}
+            Some(CookieChange::Set(sealed)) => {
+                sessions.forget(&found.candidates(), Some(sealed)).await;
+            }
+            Some(CookieChange::Clear) => sessions.forget(&found.candidates(), None).await,
+        }
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {

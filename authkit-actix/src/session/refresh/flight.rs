@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     request_info::RequestInfo,
+    seal::SealError,
     token::{KeysUnavailable, Verdict},
     workos::{Authentication, TransientReason},
 };
@@ -66,11 +67,14 @@ impl Flight {
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };
-        let Ok(sealed) = means.seal.seal(&session) else {
+        let Ok(sealed) = means.cookie_of(&session) else {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
         decision!(means.settings.lift_decisions, "the session was refreshed");
         let session = Arc::new(session);
+        if let Some(stored) = &means.settings.stored {
+            stored.advance(&self.previous, &session).await;
+        }
         if let Some(claims) = verified {
             means.settings.notices.renewed(&claims);
             let signed_in = SignedIn {
@@ -86,5 +90,15 @@ impl Flight {
             organization_id: self.organization_id,
             untimely,
         }))
+    }
+}
+
+impl Means {
+    /// The value of a session's cookie.
+    pub(super) fn cookie_of(&self, session: &Session) -> Result<Arc<str>, SealError> {
+        match (session.handle(), &self.settings.stored) {
+            (Some(handle), Some(stored)) => stored.seal(handle),
+            _ => self.seal.seal(session),
+        }
     }
 }

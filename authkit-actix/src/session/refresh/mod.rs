@@ -4,21 +4,23 @@ mod deliveries;
 mod failure;
 mod flight;
 mod pace;
+mod shared;
 mod spend;
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{Instrument as _, info_span};
 
 pub(crate) use self::failure::RefreshFailure;
-use self::{deliveries::Deliveries, flight::Flight, pace::Pace};
-use super::{Notices, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use self::{deliveries::Deliveries, flight::Flight, pace::Pace, shared::Flown};
+use super::{Notices, Session, SignedIn, hooks::Hooks, seal::SessionSeal, stored::StoredSessions};
 use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
     request_info::RequestInfo,
+    sharing::Sharing,
     token::{AccessTokenClaims, Tokens},
     workos::{Breaker, WorkOs},
 };
@@ -46,6 +48,8 @@ pub(crate) struct RefreshSettings {
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) background: Arc<Background>,
+    pub(crate) sharing: Sharing,
+    pub(crate) stored: Option<Arc<StoredSessions>>,
     /// How long before its expiry a token is refreshed; `None` for the default of 60 seconds, or
     /// 30 for tokens that live at most five minutes.
     pub(crate) buffer: Option<Duration>,
@@ -206,47 +210,24 @@ impl Refreshes {
             means: Arc::clone(&self.means),
             previous: Arc::clone(session),
             organization_id: target.organization_id(),
-            request: request.clone(),
+            request,
         };
-        let means = Arc::clone(&self.means);
         let deliveries = Arc::clone(&self.deliveries);
         let flights = Arc::downgrade(&self.flights);
         let is_switch = target.is_switch;
-        let organization_id = target.organization_id();
         let (pace, session_id) = (Arc::clone(&self.pace), target.session_id.to_owned());
         async move {
-            let flown = flight.fly().await;
-            pace.note(&session_id, flown.is_ok());
-            let failure = match flown {
-                Ok(successor) => {
-                    let forgotten = deliveries.awaits(&successor.session, key);
-                    if let (Some(flights), Some(key)) = (flights.upgrade(), forgotten) {
-                        flights.keep_no_longer_than(key, SERVES_STRAGGLERS);
-                    }
-                    return Landing::KeepFor(Ok(successor), KEPT_UNDELIVERED);
+            let Flown { refreshed, keep } = flight.once_for_all(is_switch).await;
+            pace.note(&session_id, refreshed.is_ok());
+            if let Ok(successor) = &refreshed {
+                let forgotten = deliveries.awaits(&successor.session, key);
+                if let (Some(flights), Some(key)) = (flights.upgrade(), forgotten) {
+                    flights.keep_no_longer_than(key, SERVES_STRAGGLERS);
                 }
-                Err(failure) => failure,
-            };
-            means.settings.hooks.refresh_failed(&failure, request);
-            // A refused switch says nothing about the session as it is.
-            let kept_for = match failure {
-                _ if is_switch => 0,
-                RefreshFailure::Ended | RefreshFailure::StepUp(_) => SERVES_STRAGGLERS,
-                RefreshFailure::Unavailable {
-                    retry_after,
-                    asked_to_wait: true,
-                    ..
-                } => retry_after.cast_signed().saturating_sub(1),
-                RefreshFailure::Unavailable { .. } => 0,
-            };
-            let failed = Err(Failed {
-                organization_id,
-                failure,
-            });
-            if kept_for > 0 {
-                Landing::KeepFor(failed, kept_for)
-            } else {
-                Landing::Forget(failed)
+            }
+            match keep {
+                Some(seconds) => Landing::KeepFor(refreshed, seconds),
+                None => Landing::Forget(refreshed),
             }
         }
         .instrument(info_span!(
@@ -259,10 +240,14 @@ impl Refreshes {
 
 /// WorkOS may answer with the same refresh token again, so the access token belongs to the key: with
 /// the next one, the refresh token is spent anew.
-fn key_of(session: &Session) -> FlightKey {
+pub(super) fn key_of(session: &Session) -> FlightKey {
+    FlightKey::of(tokens_of(session).expose_secret())
+}
+
+fn tokens_of(session: &Session) -> SecretString {
     let refresh_token = session.refresh_token.expose_secret();
     let access_token = session.access_token.expose_secret();
-    FlightKey::of(&format!("{refresh_token}\0{access_token}"))
+    format!("{refresh_token}\0{access_token}").into()
 }
 
 impl<'a> Target<'a> {

@@ -186,8 +186,14 @@ impl From<BeginError> for CallbackError {
             }
             BeginError::Spent => Self::UnknownState,
             BeginError::NotAdmitted { session_id } => Self::NotAdmitted { session_id },
+            BeginError::Unavailable => Self::CannotTell {
+                retry_after: STORE_RETRY_AFTER,
+            },
             BeginError::TooLate => Self::WorkOsTooLate,
             BeginError::Unusable => Self::WorkOsUnusable,
         }
     }
 }
+
+/// Seconds after which a store that was out of reach is worth another try.
+const STORE_RETRY_AFTER: u64 = 5;

@@ -1,0 +1,361 @@
+//! Sessions that the server keeps. Their cookie holds a handle: which session it is, and the key that
+//! opens it.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use aws_lc_rs::{digest, rand};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use tracing::warn;
+
+use super::{
+    CookieChange, Outcome, Resolution, Session, Sessions,
+    refresh::key_of,
+    unwritten::{Change, Unwritten},
+};
+use crate::{
+    background::Background,
+    clock::Clock,
+    flights::{Flights, Landing},
+    seal::{Purpose, SealError, Sealer, SecretSeal},
+    session_store::Store,
+    sharing::Unreachable,
+};
+
+/// The sessions in a store.
+pub(crate) struct StoredSessions {
+    shelf: Arc<Shelf>,
+    background: Arc<Background>,
+    /// The new cookies of sessions that came in theirs.
+    moves: Flights<Option<Arc<str>>>,
+}
+
+/// What goes on in the background.
+pub(super) struct Shelf {
+    store: Arc<dyn Store>,
+    sealer: Arc<Sealer>,
+    /// How long a session is kept that is not refreshed.
+    lifetime: Duration,
+    unwritten: Unwritten,
+}
+
+/// What the cookie of a stored session holds: nothing of the session itself.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    id: [u8; HALF],
+    key: [u8; HALF],
+}
+
+/// Where a session is kept, and as what it stood there.
+#[derive(Clone)]
+pub(crate) struct Place {
+    handle: Handle,
+    record: Arc<str>,
+}
+
+/// What became of the successor of a stored session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Yes,
+    /// Another instance was quicker, or the session has ended: what the store says counts.
+    Overtaken,
+    /// The store is out of reach.
+    NotYet,
+}
+
+impl Sessions {
+    /// The session that a handle leads to, if there is one.
+    pub(super) async fn load(&self, handle: &Handle) -> Result<Option<Session>, Unreachable> {
+        match &self.stored {
+            Some(stored) => stored.load(handle).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Puts a session in the place of another, on behalf of a request.
+    pub(super) async fn put(&self, previous: &Arc<Session>, session: &Arc<Session>) {
+        if let Some(stored) = &self.stored {
+            let put = Arc::clone(stored);
+            let (previous, session) = (Arc::clone(previous), Arc::clone(session));
+            let put = async move { put.advance(&previous, &session).await };
+            stored.background.spawn(put).await;
+        }
+    }
+
+    /// Moves a session that came in its cookie into the store, if there is one.
+    pub(super) async fn placed(&self, resolution: Resolution) -> Resolution {
+        match &self.stored {
+            Some(stored) => stored.adopt(resolution).await,
+            None => resolution,
+        }
+    }
+
+    /// Forgets the sessions of cookies that are removed, or replaced by a `successor`.
+    pub(crate) async fn forget(&self, cookies: &[Cow<'_, str>], successor: Option<&str>) {
+        if let Some(stored) = &self.stored {
+            stored.forget(cookies, successor).await;
+        }
+    }
+}
+
+impl Session {
+    /// What leads to it, if the server keeps it.
+    pub(super) fn handle(&self) -> Option<&Handle> {
+        self.place.as_ref().map(|place| &place.handle)
+    }
+}
+
+impl StoredSessions {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        background: Arc<Background>,
+        clock: Arc<dyn Clock>,
+        lifetime: Duration,
+    ) -> Self {
+        Self {
+            moves: Flights::new(Arc::clone(&background), clock, SERVES_STRAGGLERS),
+            shelf: Arc::new(Shelf {
+                store,
+                sealer,
+                lifetime,
+                unwritten: Unwritten::default(),
+            }),
+            background,
+        }
+    }
+
+    /// The handle in a cookie, and whether it should be sealed again.
+    pub(super) fn open(&self, sealed: &str) -> Option<(Handle, bool)> {
+        let opened = self.shelf.sealer.open(Purpose::SessionHandle, sealed);
+        let opened = opened.ok()?;
+        let (id, key) = opened.plaintext.split_first_chunk()?;
+        let handle = Handle {
+            id: *id,
+            key: key.try_into().ok()?,
+        };
+        Some((handle, opened.with_previous_password))
+    }
+
+    /// The value of the cookie with a handle in it.
+    pub(super) fn seal(&self, handle: &Handle) -> Result<Arc<str>, SealError> {
+        self.shelf.seal(handle)
+    }
+
+    /// The session that a handle leads to, if there is one.
+    async fn load(&self, handle: &Handle) -> Result<Option<Session>, Unreachable> {
+        let (shelf, handle) = (Arc::clone(&self.shelf), handle.clone());
+        let loaded = self
+            .background
+            .spawn(async move { shelf.load(&handle).await });
+        loaded.await.unwrap_or(Err(Unreachable))
+    }
+
+    /// Asks for nothing, to see whether the store answers. In the background only.
+    pub(super) async fn is_in_reach(&self) -> bool {
+        self.shelf.store.load("nothing").await.is_ok()
+    }
+
+    /// Puts a new session in the store, and gives the value of its cookie. In the background only.
+    pub(super) async fn insert(&self, session: &mut Session) -> Result<Arc<str>, Unreachable> {
+        let (place, cookie) = self.shelf.insert(session).await?;
+        session.place = Some(place);
+        Ok(cookie)
+    }
+
+    /// Puts a session in the place of the one before, and sees that it gets there. In the background
+    /// only.
+    pub(super) async fn advance(&self, previous: &Arc<Session>, session: &Arc<Session>) {
+        let Some(place) = &previous.place else {
+            return;
+        };
+        if self.shelf.replace(previous, session).await == Written::NotYet {
+            let change = Change::Successor {
+                previous: Arc::clone(previous),
+                session: Arc::clone(session),
+            };
+            self.write_later(place.handle.store_key(), change);
+        }
+    }
+
+    /// Moves a session that came in its cookie into the store; while that is out of reach, it stays
+    /// where it is.
+    async fn adopt(&self, mut resolution: Resolution) -> Resolution {
+        let Outcome::SignedIn(signed_in) = &resolution.outcome else {
+            return resolution;
+        };
+        let session = Arc::clone(&signed_in.session);
+        if session.place.is_some() {
+            return resolution;
+        }
+        let (shelf, key) = (Arc::clone(&self.shelf), key_of(&session));
+        let flight = || async move {
+            match shelf.insert(&session).await {
+                Ok((_, cookie)) => Landing::Keep(Some(cookie)),
+                Err(Unreachable) => Landing::Forget(None),
+            }
+        };
+        if let Some(Some(cookie)) = self.moves.join_or_start(key, flight).await {
+            resolution.cookie = CookieChange::Set(cookie);
+        }
+        resolution
+    }
+
+    /// Forgets the sessions of cookies that are removed, or replaced by a `successor`: at once, or as
+    /// soon as the store is in reach.
+    async fn forget(&self, cookies: &[Cow<'_, str>], successor: Option<&str>) {
+        let successor = successor.and_then(|sealed| self.open(sealed));
+        for cookie in cookies {
+            let Some((handle, _)) = self.open(cookie) else {
+                continue;
+            };
+            if successor.as_ref().is_some_and(|(it, _)| it.id == handle.id) {
+                continue;
+            }
+            let (shelf, key) = (Arc::clone(&self.shelf), handle.store_key());
+            let removal = self
+                .background
+                .spawn(async move { shelf.remove(&key).await });
+            if let Some(Err(Unreachable)) = removal.await {
+                self.write_later(handle.store_key(), Change::Removal);
+            }
+        }
+    }
+
+    fn write_later(&self, key: String, change: Change) {
+        if self.shelf.unwritten.keep(key, change) {
+            let shelf = Arc::clone(&self.shelf);
+            drop(
+                self.background
+                    .spawn(async move { shelf.unwritten.write(&shelf).await }),
+            );
+        }
+    }
+}
+
+impl Shelf {
+    fn seal(&self, handle: &Handle) -> Result<Arc<str>, SealError> {
+        let plaintext = [handle.id, handle.key].concat();
+        let sealed = self.sealer.seal(Purpose::SessionHandle, &plaintext)?;
+        Ok(sealed.into())
+    }
+
+    async fn load(&self, handle: &Handle) -> Result<Option<Session>, Unreachable> {
+        let key = handle.store_key();
+        let Some(record) = self.store.load(&key).await? else {
+            return Ok(None);
+        };
+        let Some(mut session) = handle.open(record) else {
+            warn!("the session store holds a value that is no session of ours");
+            return Ok(None);
+        };
+        match self.unwritten.of(&key) {
+            Some(Change::Removal) => return Ok(None),
+            Some(Change::Successor {
+                previous,
+                session: successor,
+            }) if session.has_tokens_of(&previous) => {
+                let place = session.place.take();
+                session = Session {
+                    place,
+                    ..Session::clone(&successor)
+                };
+            }
+            _ => {}
+        }
+        Ok(Some(session))
+    }
+
+    async fn insert(&self, session: &Session) -> Result<(Place, Arc<str>), Unreachable> {
+        let handle = Handle::random().ok_or(Unreachable)?;
+        let record = handle.record(session).ok_or(Unreachable)?;
+        let cookie = self.seal(&handle).map_err(|_| Unreachable)?;
+        self.store
+            .insert(&handle.store_key(), &record, self.lifetime)
+            .await?;
+        Ok((Place { handle, record }, cookie))
+    }
+
+    pub(super) async fn replace(&self, previous: &Session, session: &Session) -> Written {
+        let Some(place) = &previous.place else {
+            return Written::Overtaken;
+        };
+        let (handle, key) = (&place.handle, place.handle.store_key());
+        let Some(new) = handle.record(session) else {
+            return Written::Overtaken;
+        };
+        let mut old = Arc::clone(&place.record);
+        for _ in 0..MOST_TRIES {
+            match self.store.replace(&key, &old, &new, self.lifetime).await {
+                Ok(true) => return Written::Yes,
+                Ok(false) => {}
+                Err(Unreachable) => return Written::NotYet,
+            }
+            // The same session may have been written again, with another time of its last use.
+            let current = match self.store.load(&key).await {
+                Ok(record) => record.and_then(|record| handle.open(record)),
+                Err(Unreachable) => return Written::NotYet,
+            };
+            match current {
+                Some(current) if current.has_tokens_of(previous) => match current.place {
+                    Some(place) => old = place.record,
+                    None => return Written::Overtaken,
+                },
+                _ => return Written::Overtaken,
+            }
+        }
+        Written::Overtaken
+    }
+
+    pub(super) async fn remove(&self, key: &str) -> Result<(), Unreachable> {
+        self.store.remove(key).await
+    }
+}
+
+impl Handle {
+    fn random() -> Option<Self> {
+        let mut handle = Self {
+            id: [0; HALF],
+            key: [0; HALF],
+        };
+        rand::fill(&mut handle.id).ok()?;
+        rand::fill(&mut handle.key).ok()?;
+        Some(handle)
+    }
+
+    /// A hash of the id: whoever reads the store's keys cannot make a cookie of one.
+    fn store_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &self.id))
+    }
+
+    fn record(&self, session: &Session) -> Option<Arc<str>> {
+        let sealed = self.record_seal().seal(&session.to_json()).ok()?;
+        Some(sealed.into())
+    }
+
+    fn open(&self, record: String) -> Option<Session> {
+        let json = self.record_seal().open(&record)?;
+        let mut session: Session = serde_json::from_slice(&json).ok()?;
+        session.place = Some(Place {
+            handle: self.clone(),
+            record: record.into(),
+        });
+        Some(session)
+    }
+
+    fn record_seal(&self) -> SecretSeal {
+        SecretSeal::new(&self.key, "stored-session")
+    }
+}
+
+impl fmt::Debug for StoredSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredSessions")
+    }
+}
+
+/// Bytes of an id, and of a key.
+const HALF: usize = 32;
+/// Seconds for which requests with an old cookie get the one that another got.
+const SERVES_STRAGGLERS: i64 = 60;
+/// Writers of one session that meet.
+const MOST_TRIES: usize = 8;

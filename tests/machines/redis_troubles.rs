@@ -1,0 +1,207 @@
+//! Two machines whose Redis is away, stalls, forgets or starves; and machines short of handles.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use authkit_actix::emulator::RefreshReuse;
+use futures::future::join_all;
+
+use crate::instance::{ADA, Machines, pause};
+
+const ME: &str = "/api/me";
+
+/// Everybody is served though each machine refreshes by itself, and soon they are one again.
+async fn go_on_alone(machines: &Machines, trouble: &str) {
+    let cookie = machines.expired();
+    let before = machines.refreshes();
+    for instance in &machines.instances {
+        let browser = instance.browser();
+        let began = Instant::now();
+        let answers = join_all((0..20).map(|_| browser.api_with(ME, &cookie))).await;
+        for answer in answers {
+            assert_eq!(answer.status, 200, "{trouble}: {}", answer.body);
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "{trouble}: {took:?}");
+    }
+    assert_eq!(machines.refreshes() - before, 2, "{trouble}");
+}
+
+async fn are_one_again(machines: &Machines, trouble: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let cookie = machines.expired();
+        let before = machines.refreshes();
+        for instance in &machines.instances {
+            assert_eq!(instance.browser().api_with(ME, &cookie).await.status, 200);
+        }
+        if machines.refreshes() - before == 1 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "after {trouble}");
+        pause(100).await;
+    }
+}
+
+#[tokio::test]
+async fn refreshes_go_on_at_each_machine_while_redis_is_in_trouble() {
+    let mut machines = Machines::start(&[]);
+    are_one_again(&machines, "the start").await;
+
+    machines.redis.stop();
+    go_on_alone(&machines, "Redis is down").await;
+    machines.redis.restart();
+    are_one_again(&machines, "Redis was down").await;
+
+    machines.redis.pause();
+    go_on_alone(&machines, "Redis stalls").await;
+    machines.redis.resume();
+    are_one_again(&machines, "Redis has stalled").await;
+
+    machines.redis.starve();
+    go_on_alone(&machines, "Redis has no memory").await;
+    machines.redis.feed();
+    are_one_again(&machines, "Redis had no memory").await;
+
+    machines.redis.ask(&["FLUSHALL"]);
+    machines.redis.ask(&["SCRIPT", "FLUSH"]);
+    are_one_again(&machines, "Redis has forgotten everything").await;
+}
+
+#[tokio::test]
+async fn values_of_others_under_our_keys_harm_nobody() {
+    let machines = Machines::with(RefreshReuse::Repeat, &[]);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    for command in [
+        ["SET", "garbage"].as_slice(),
+        &["SET", "R:garbage", "PX", "60000"],
+        &["SET", "L:1:somebody"],
+        &["SET", "", "PX", "60000"],
+        &["LPUSH", "a list"],
+        &["SETBIT", "0", "1"],
+    ] {
+        let cookie = machines.expired();
+        assert_eq!(first.browser().api_with(ME, &cookie).await.status, 200);
+        for key in machines.redis.keys("authkit:once:*") {
+            machines.redis.ask(&["DEL", &key]);
+            let command = [&command[..1], &[key.as_str()], &command[1..]].concat();
+            machines.redis.ask(&command);
+        }
+        let answer = second.browser().api_with(ME, &cookie).await;
+        assert_eq!(answer.status, 200, "{command:?}: {}", answer.body);
+        machines.redis.ask(&["FLUSHALL"]);
+    }
+    for text in ["no JSON", "{}", "{\"notice\": \"unknown\"}"] {
+        machines.redis.ask(&["PUBLISH", "authkit:notices", text]);
+    }
+    for instance in &machines.instances {
+        let cookie = machines.cookie();
+        assert_eq!(instance.browser().api_with(ME, &cookie).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_redis_is_away_ends_elsewhere_when_it_is_back() {
+    let mut machines = Machines::start(&[]);
+    let mut browser = machines.instances[0].browser();
+    assert_eq!(browser.sign_in(ADA).await.status, 303);
+    let copy = format!(
+        "wos-session={}",
+        browser.cookie("wos-session").expect("a session")
+    );
+    let elsewhere = machines.instances[1].browser();
+    machines.redis.stop();
+    browser.submit("/sign-out", &[]).await;
+    assert_eq!(browser.api_with(ME, &copy).await.status, 401);
+    // The last known list serves there.
+    assert_eq!(elsewhere.api_with(ME, &copy).await.status, 200);
+    machines.redis.restart();
+    let back = Instant::now();
+    while elsewhere.api_with(ME, &copy).await.status != 401 {
+        assert!(back.elapsed() < Duration::from_secs(10));
+        pause(20).await;
+    }
+}
+
+#[tokio::test]
+async fn by_option_nobody_is_served_who_may_have_ended_elsewhere() {
+    let mut machines = Machines::start(&[("SHOWCASE_STRICT_REVOCATION", "true")]);
+    let cookie = machines.cookie();
+    let browser = machines.instances[0].browser();
+    assert_eq!(browser.api_with(ME, &cookie).await.status, 200);
+    machines.redis.stop();
+    let began = Instant::now();
+    let mut answer = browser.api_with(ME, &cookie).await;
+    while answer.status == 200 && began.elapsed() < Duration::from_secs(3) {
+        pause(20).await;
+        answer = browser.api_with(ME, &cookie).await;
+    }
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("retry-after").is_some());
+    assert!(answer.set_cookies().is_empty());
+    machines.redis.restart();
+    let back = Instant::now();
+    while browser.api_with(ME, &cookie).await.status != 200 {
+        assert!(back.elapsed() < Duration::from_secs(10));
+        pause(20).await;
+    }
+}
+
+#[tokio::test]
+async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
+    let machines = Machines::start(&[]);
+    let instance = &machines.instances[0];
+    let limited = Command::new("prlimit")
+        .args([
+            format!("--pid={}", instance.process()),
+            "--nofile=256:256".to_owned(),
+        ])
+        .status();
+    assert!(limited.expect("prlimit is there").success());
+    let idle = handles(instance.process());
+    // Enough to use every handle up, though none ever says what it wants.
+    let mut slow = Vec::new();
+    for _ in 0..500 {
+        let address = SocketAddr::from(([127, 0, 0, 1], instance.port()));
+        // The system asks again after a second when a queue is full.
+        let timeout = Duration::from_secs(3);
+        let Ok(mut client) = TcpStream::connect_timeout(&address, timeout) else {
+            break;
+        };
+        let _ = client.write_all(b"GET /api/me HTTP/1.1\r\nHost:");
+        slow.push(client);
+    }
+    assert!(slow.len() > 200, "{}", slow.len());
+    let cookie = machines.expired();
+    let other = machines.instances[1].browser();
+    assert_eq!(other.api_with(ME, &cookie).await.status, 200);
+    drop(slow);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let browser = instance.browser();
+    loop {
+        let answer = browser.try_api_with(ME, &cookie).await;
+        if answer.is_some_and(|answer| answer.status == 200) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it does not recover");
+        pause(200).await;
+    }
+    drop(browser);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while handles(instance.process()) > idle + 20 {
+        assert!(Instant::now() < deadline, "handles are not given back");
+        pause(200).await;
+    }
+    assert_eq!(machines.refreshes(), 1);
+}
+
+fn handles(process: u32) -> usize {
+    let handles = std::fs::read_dir(format!("/proc/{process}/fd"));
+    handles.expect("a Linux process").count()
+}

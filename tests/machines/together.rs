@@ -1,0 +1,181 @@
+//! What two machines do as one.
+
+use std::time::{Duration, Instant};
+
+use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
+use authkit_tests::Answer;
+use futures::future::join_all;
+
+use crate::instance::{ADA, Machines, pause, rounds};
+
+const ME: &str = "/api/me";
+
+/// A hundred requests with one cookie, every other one at the other machine.
+async fn storm(machines: &Machines, cookie: &str) -> Vec<Answer> {
+    let browsers: Vec<_> = machines
+        .instances
+        .iter()
+        .map(|instance| instance.browser())
+        .collect();
+    let asked = (0..100).map(|number| browsers[number % browsers.len()].api_with(ME, cookie));
+    join_all(asked).await
+}
+
+#[tokio::test]
+async fn a_hundred_requests_at_two_machines_make_one_refresh_each_round() {
+    let machines = Machines::with(RefreshReuse::Strict, &[]);
+    let storms = rounds("AUTHKIT_STORMS", 10);
+    for round in 1..=storms {
+        let cookie = machines.expired();
+        let began = Instant::now();
+        for answer in storm(&machines, &cookie).await {
+            assert_eq!(answer.status, 200, "round {round}: {}", answer.body);
+            assert!(answer.set_cookie("wos-session").is_some(), "round {round}");
+        }
+        assert_eq!(machines.refreshes(), round);
+        println!(
+            "storm {round} of {storms}: one refresh, {:?}",
+            began.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_with_sessions_in_redis() {
+    let machines = Machines::with(
+        RefreshReuse::Strict,
+        &[("SHOWCASE_SESSIONS_IN_REDIS", "true")],
+    );
+    for round in 1..=rounds("AUTHKIT_STORMS", 10) {
+        let cookie = machines.expired();
+        for answer in storm(&machines, &cookie).await {
+            assert_eq!(answer.status, 200, "round {round}: {}", answer.body);
+        }
+        assert_eq!(machines.refreshes(), round);
+    }
+}
+
+#[tokio::test]
+async fn a_straggler_at_the_other_machine_gets_the_result_without_a_call() {
+    let machines = Machines::with(RefreshReuse::Strict, &[]);
+    let cookie = machines.expired();
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    assert_eq!(first.browser().api_with(ME, &cookie).await.status, 200);
+    pause(2_000).await;
+    let answer = second.browser().api_with(ME, &cookie).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.set_cookie("wos-session").is_some());
+    assert_eq!(machines.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_costs_one_call_at_all_machines() {
+    let machines = Machines::with(RefreshReuse::Strict, &[]);
+    let cookie = machines.expired();
+    machines.emulator.fault(
+        Endpoint::AuthenticateRefresh,
+        Fault::json(400, serde_json::json!({"error": "invalid_grant"})),
+    );
+    for answer in storm(&machines, &cookie).await {
+        assert_eq!(answer.status, 401);
+        assert!(answer.removes("wos-session"));
+    }
+    assert_eq!(machines.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_of_workos_keeps_the_session_at_all_machines() {
+    let machines = Machines::start(&[]);
+    let cookie = machines.expired();
+    machines
+        .emulator
+        .fault(Endpoint::AuthenticateRefresh, Fault::Status(503).times(2));
+    for answer in storm(&machines, &cookie).await {
+        assert!(matches!(answer.status, 200 | 503), "{}", answer.status);
+        assert!(!answer.removes("wos-session"));
+    }
+    machines.emulator.clear_faults();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for instance in &machines.instances {
+        while instance.browser().api_with(ME, &cookie).await.status != 200 {
+            assert!(Instant::now() < deadline);
+            pause(200).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_callback_at_two_machines_makes_one_exchange() {
+    let machines = Machines::start(&[]);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    machines.emulator.fault(
+        Endpoint::AuthenticateCode,
+        Fault::Delay(Duration::from_millis(300)),
+    );
+    let mut browser = first.browser();
+    let start = browser.get("/sign-in").await;
+    let callback = browser.authenticate(&start, ADA).await;
+    // As a balancer would: the same request, at the other machine.
+    let moved = callback.replace(&first.port().to_string(), &second.port().to_string());
+    let cookies: Vec<_> = browser
+        .cookie_names()
+        .iter()
+        .map(|name| format!("{name}={}", browser.cookie(name).expect("it has it")))
+        .collect();
+    let cookies = cookies.join("; ");
+    let (here, there) = (first.browser(), second.browser());
+    let (one, other) = tokio::join!(
+        here.api_with(&callback, &cookies),
+        there.api_with(&moved, &cookies)
+    );
+    for answer in [&one, &other] {
+        assert_eq!(answer.status, 303, "{}", answer.body);
+    }
+    assert_eq!(
+        one.set_cookie("wos-session").map(|cookie| cookie.value),
+        other.set_cookie("wos-session").map(|cookie| cookie.value),
+    );
+    assert_eq!(machines.emulator.calls(Endpoint::AuthenticateCode), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_at_one_machine_has_ended_at_the_other_within_a_second() {
+    let machines = Machines::start(&[]);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    let mut browser = first.browser();
+    assert_eq!(browser.sign_in(ADA).await.status, 303);
+    let copy = format!(
+        "wos-session={}",
+        browser.cookie("wos-session").expect("a session")
+    );
+    let there = second.browser();
+    assert_eq!(there.api_with(ME, &copy).await.status, 200);
+    browser.submit("/sign-out", &[]).await;
+    let ended = Instant::now();
+    while there.api_with(ME, &copy).await.status != 401 {
+        assert!(ended.elapsed() < Duration::from_secs(1));
+        pause(10).await;
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_joins_later_knows_which_sessions_have_ended() {
+    let mut machines = Machines::start(&[]);
+    let mut browser = machines.instances[0].browser();
+    assert_eq!(browser.sign_in(ADA).await.status, 303);
+    let copy = format!(
+        "wos-session={}",
+        browser.cookie("wos-session").expect("a session")
+    );
+    browser.submit("/sign-out", &[]).await;
+    pause(300).await;
+    machines.add(&[]);
+    let there = machines.instances[2].browser();
+    assert_eq!(there.api_with(ME, &copy).await.status, 401);
+}
