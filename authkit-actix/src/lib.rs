@@ -192,10 +192,15 @@ pub use self::{
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
 /// Compiles and runs the README's examples with the others.
-#[cfg(all(doctest, feature = "testing"))]
+#[cfg(all(doctest, feature = "testing", feature = "redis"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/browser.md")]
 struct BrowserGuideDoctests;
+
+/// The same for the guide to several machines.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../../docs/several-machines.md")]
+struct SeveralMachinesDoctests;

@@ -13,6 +13,7 @@ mod machine_callers;
 mod main_job;
 mod page_options;
 mod redirects_and_paths;
+mod redis_costs;
 mod refreshing;
 mod responses;
 mod revocation;

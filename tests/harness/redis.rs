@@ -1,6 +1,8 @@
 use std::{
+    env, fs,
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -62,6 +64,14 @@ impl RedisServer {
             assert!(Instant::now() < deadline, "redis-server does not start");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// A folder of its own for what options name.
+    pub fn folder(name: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("authkit-redis-{}-{name}", process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        folder
     }
 
     /// Ends it at once.

@@ -40,6 +40,14 @@ impl Machines {
     }
 
     pub(crate) fn with(reuse: RefreshReuse, variables: &[(&str, &str)]) -> Self {
+        Self::around(RedisServer::start(), reuse, variables)
+    }
+
+    pub(crate) fn around(
+        redis: RedisServer,
+        reuse: RefreshReuse,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let behind = Arc::new(AtomicI64::new(0));
         let clock = Arc::clone(&behind);
         let emulator = Emulator::builder()
@@ -49,7 +57,6 @@ impl Machines {
             .clock(move || now() - clock.load(Ordering::SeqCst))
             .start()
             .expect("an emulator");
-        let redis = RedisServer::start();
         let mut machines = Self {
             emulator,
             redis,

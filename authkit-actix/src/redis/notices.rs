@@ -181,4 +181,4 @@ const CHANNEL: &str = "authkit:notices";
 const PAGE: isize = 1_000;
 const MOST_UNTOLD: usize = 10_000;
 /// How long nothing may be heard before the connection is looked at.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_secs(1);
