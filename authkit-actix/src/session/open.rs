@@ -55,7 +55,7 @@ pub(super) enum Need {
     Keys,
     /// With the verified claims of the token that has expired or is about to.
     Refresh {
-        claims: Box<AccessTokenClaims>,
+        claims: Arc<AccessTokenClaims>,
         expired: bool,
     },
 }
@@ -197,10 +197,7 @@ impl Sessions {
             );
             return Step::Waits(Unsettled {
                 opened,
-                needs: Need::Refresh {
-                    claims: Box::new(claims),
-                    expired,
-                },
+                needs: Need::Refresh { claims, expired },
             });
         }
         Step::Done(opened.signed_in(claims))
@@ -215,7 +212,7 @@ impl Sessions {
 }
 
 impl Opened {
-    pub(super) fn signed_in(self, claims: AccessTokenClaims) -> Resolution {
+    pub(super) fn signed_in(self, claims: Arc<AccessTokenClaims>) -> Resolution {
         Resolution {
             outcome: Outcome::SignedIn(Arc::new(SignedIn {
                 session: self.session,

@@ -45,7 +45,7 @@ impl Sessions {
                     let refreshed = refreshed.unwrap_or(Err(RefreshFailure::TOO_LATE));
                     match refreshed {
                         Ok(successor) => self.succeed(&successor),
-                        Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
+                        Err(failure) => Step::Done(unrefreshed(opened, claims, expired, failure)),
                     }
                 }
             };
@@ -104,7 +104,7 @@ impl Sessions {
 /// What is left of a session that could not be refreshed.
 fn unrefreshed(
     opened: Opened,
-    claims: AccessTokenClaims,
+    claims: Arc<AccessTokenClaims>,
     expired: bool,
     failure: RefreshFailure,
 ) -> Resolution {
@@ -112,7 +112,7 @@ fn unrefreshed(
         RefreshFailure::Ended => Resolution::signed_out(CookieChange::Clear),
         RefreshFailure::StepUp(_) => Resolution {
             outcome: Outcome::SignedOut {
-                organization_id: claims.org_id,
+                organization_id: claims.org_id.clone(),
             },
             cookie: CookieChange::Clear,
         },
