@@ -49,12 +49,12 @@ pub enum ProfileError {
 impl BearerUser {
     pub(crate) fn new(
         access_token: SecretString,
-        claims: AccessTokenClaims,
+        claims: Arc<AccessTokenClaims>,
         profiles: Arc<Profiles>,
     ) -> Self {
         Self {
             access_token,
-            claims: Arc::new(claims),
+            claims,
             profiles,
         }
     }

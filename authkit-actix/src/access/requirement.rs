@@ -206,6 +206,8 @@ const SHORTEST_ROUND: u32 = 60;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -220,8 +222,8 @@ mod tests {
             "reauthenticated_at": claims.get("reauthenticated_at"),
         });
         SignedIn {
-            session: std::sync::Arc::new(serde_json::from_value(session).expect("a session")),
-            claims: serde_json::from_value(all).expect("claims"),
+            session: Arc::new(serde_json::from_value(session).expect("a session")),
+            claims: Arc::new(serde_json::from_value(all).expect("claims")),
         }
     }
 

@@ -59,7 +59,7 @@ impl Sealer {
             .iter()
             .map(|password| {
                 let password = password.expose_secret().as_bytes();
-                PURPOSES.map(|purpose| chacha::Key::derive(password, purpose.label()))
+                PURPOSES.map(|purpose| chacha::Key::derive(password, purpose.context()))
             })
             .collect();
         Self { ring }
@@ -71,7 +71,7 @@ impl Sealer {
             return Err(SealError::TooLarge);
         }
         let newest = self.ring.first().ok_or(SealError::Refused)?;
-        let sealed = newest[purpose as usize].seal(purpose.label(), plaintext)?;
+        let sealed = newest[purpose as usize].seal(purpose.context(), plaintext)?;
         if sealed.len() > MAX_SEALED_LENGTH {
             return Err(SealError::TooLarge);
         }
@@ -84,18 +84,17 @@ impl Sealer {
         if sealed.len() > MAX_SEALED_LENGTH {
             return Err(SealError::TooLarge);
         }
-        let envelope = chacha::Envelope::decode(sealed)?;
-        self.ring
-            .iter()
-            .enumerate()
-            .find_map(|(age, keys)| {
-                let plaintext = keys[purpose as usize].open(purpose.label(), &envelope)?;
-                Some(Opened {
+        for (age, keys) in self.ring.iter().enumerate() {
+            // A value is opened in place, so every password gets its own copy to spoil.
+            let envelope = chacha::Envelope::decode(sealed)?;
+            if let Some(plaintext) = keys[purpose as usize].open(purpose.context(), envelope) {
+                return Ok(Opened {
                     plaintext,
                     with_previous_password: age > 0,
-                })
-            })
-            .ok_or(SealError::Refused)
+                });
+            }
+        }
+        Err(SealError::Refused)
     }
 }
 
@@ -108,13 +107,13 @@ impl fmt::Debug for Sealer {
 }
 
 impl Purpose {
-    fn label(self) -> &'static str {
+    fn context(self) -> &'static str {
         match self {
-            Self::Session => "session",
-            Self::SignInState => "sign-in-state",
-            Self::PendingAuthentication => "pending-authentication",
-            Self::SignInOptions => "sign-in-options",
-            Self::SessionHandle => "session-handle",
+            Self::Session => "authkit-actix seal v1 session",
+            Self::SignInState => "authkit-actix seal v1 sign-in-state",
+            Self::PendingAuthentication => "authkit-actix seal v1 pending-authentication",
+            Self::SignInOptions => "authkit-actix seal v1 sign-in-options",
+            Self::SessionHandle => "authkit-actix seal v1 session-handle",
         }
     }
 }

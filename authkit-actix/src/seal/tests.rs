@@ -1,4 +1,10 @@
-use chacha20poly1305::XNonce;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305,
+    aead::{Aead as _, Payload},
+};
+use hkdf::Hkdf;
+use sha2::Sha256;
 
 use super::*;
 
@@ -73,10 +79,10 @@ fn purposes_differ_by_key_and_by_associated_data() {
     let session = chacha::Key::derive(NEW.as_bytes(), "session");
     let state = chacha::Key::derive(NEW.as_bytes(), "sign-in-state");
     let sealed = session.seal("session", b"secret").expect("seals");
-    let envelope = chacha::Envelope::decode(&sealed).expect("decodes");
-    assert!(session.open("session", &envelope).is_some());
-    assert!(state.open("session", &envelope).is_none());
-    assert!(session.open("sign-in-state", &envelope).is_none());
+    let envelope = || chacha::Envelope::decode(&sealed).expect("decodes");
+    assert!(session.open("session", envelope()).is_some());
+    assert!(state.open("session", envelope()).is_none());
+    assert!(session.open("sign-in-state", envelope()).is_none());
 }
 
 #[test]
@@ -220,15 +226,41 @@ fn sixteen_kilobytes_fit_and_a_hundred_do_not() {
 
 #[test]
 fn the_format_is_the_one_of_version_one() {
-    let nonce = XNonce::from(std::array::from_fn::<u8, 24, _>(|index| index as u8));
-    let sealed = chacha::Key::derive(NEW.as_bytes(), "session")
-        .seal_with_nonce(&nonce, "session", b"hello")
+    let nonce = std::array::from_fn(|index| index as u8);
+    let context = Purpose::Session.context();
+    let sealed = chacha::Key::derive(NEW.as_bytes(), context)
+        .seal_with_nonce(&nonce, context, b"hello")
         .expect("seals");
     assert_eq!(sealed, KNOWN_ANSWER);
     let opened = sealer(&[NEW])
         .open(Purpose::Session, KNOWN_ANSWER)
         .expect("opens");
     assert_eq!(opened.plaintext, b"hello");
+}
+
+/// The crate that has XChaCha20-Poly1305 as a whole gives the same bytes, for lengths on every side of
+/// the blocks that the fast implementations work in.
+#[test]
+fn every_length_is_sealed_as_the_reference_does() {
+    let context = Purpose::Session.context();
+    let mut reference = chacha20poly1305::Key::default();
+    Hkdf::<Sha256>::new(None, NEW.as_bytes())
+        .expand(context.as_bytes(), &mut reference)
+        .expect("32 bytes");
+    let reference = XChaCha20Poly1305::new(&reference);
+    let key = chacha::Key::derive(NEW.as_bytes(), context);
+    for length in (0..300).chain([511, 512, 513, 1024, 4095, 4096, 16_384]) {
+        let nonce = std::array::from_fn(|index| (length * 31 + index * 7) as u8);
+        let msg: Vec<_> = (0..length).map(|index| (index * 13) as u8).collect();
+        let sealed = key.seal_with_nonce(&nonce, context, &msg).expect("seals");
+        let payload = Payload {
+            msg: &msg,
+            aad: context.as_bytes(),
+        };
+        let ciphertext = reference.encrypt(&nonce.into(), payload).expect("seals");
+        let expected = [&[1], nonce.as_slice(), &ciphertext].concat();
+        assert_eq!(sealed, URL_SAFE_NO_PAD.encode(expected));
+    }
 }
 
 /// Cookies in browsers have this form: when it changes, everybody is signed out.

@@ -87,7 +87,7 @@ struct SessionDocument<'a> {
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) session: Arc<Session>,
-    pub(crate) claims: AccessTokenClaims,
+    pub(crate) claims: Arc<AccessTokenClaims>,
 }
 
 /// What is known about the sender of a request, and what its cookie should become.

@@ -74,7 +74,7 @@ pub(crate) enum Need {
     Place,
     /// With the verified claims of the token that has expired or is about to.
     Refresh {
-        claims: Box<AccessTokenClaims>,
+        claims: Arc<AccessTokenClaims>,
         expired: bool,
     },
 }
@@ -235,10 +235,7 @@ impl Sessions {
             );
             return Step::Waits(Unsettled::Opened {
                 opened,
-                needs: Need::Refresh {
-                    claims: Box::new(claims),
-                    expired,
-                },
+                needs: Need::Refresh { claims, expired },
             });
         }
         Step::Done(opened.signed_in(claims))
@@ -281,7 +278,7 @@ impl Content {
 }
 
 impl Opened {
-    pub(super) fn signed_in(self, claims: AccessTokenClaims) -> Resolution {
+    pub(super) fn signed_in(self, claims: Arc<AccessTokenClaims>) -> Resolution {
         Resolution {
             outcome: Outcome::SignedIn(Arc::new(SignedIn {
                 session: self.session,

@@ -119,7 +119,7 @@ impl Sessions {
     async fn follow(
         &self,
         previous: Opened,
-        claims: &AccessTokenClaims,
+        claims: &Arc<AccessTokenClaims>,
         expired: bool,
         successor: &Arc<Successor>,
     ) -> Step {
@@ -163,7 +163,7 @@ impl Sessions {
     async fn stay(
         &self,
         opened: Opened,
-        claims: &AccessTokenClaims,
+        claims: &Arc<AccessTokenClaims>,
         expired: bool,
         mut failure: RefreshFailure,
     ) -> Step {
@@ -189,7 +189,7 @@ impl Sessions {
 /// What is left of a session that could not be refreshed.
 fn unrefreshed(
     opened: Opened,
-    claims: AccessTokenClaims,
+    claims: Arc<AccessTokenClaims>,
     expired: bool,
     failure: RefreshFailure,
 ) -> Resolution {
@@ -197,7 +197,7 @@ fn unrefreshed(
         RefreshFailure::Ended => Resolution::signed_out(CookieChange::Clear),
         RefreshFailure::StepUp(_) => Resolution {
             outcome: Outcome::SignedOut {
-                organization_id: claims.org_id,
+                organization_id: claims.org_id.clone(),
             },
             cookie: CookieChange::Clear,
         },

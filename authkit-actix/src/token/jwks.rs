@@ -1,5 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::{
     FutureExt,
@@ -19,6 +23,7 @@ pub(crate) struct Jwks {
     clock: Arc<dyn Clock>,
     cooldown_seconds: i64,
     state: Arc<Mutex<State>>,
+    edition: Arc<AtomicU64>,
 }
 
 /// Fetches the JWKS document: its body, or the class of the failure for the log.
@@ -35,6 +40,8 @@ pub(crate) type KeyFetch = Shared<BoxFuture<'static, Option<Arc<KeySet>>>>;
 #[derive(Debug)]
 pub(crate) struct KeySet {
     fetched_at: i64,
+    /// The SHA-256 of the document.
+    fingerprint: [u8; 32],
     keys: Vec<(String, DecodingKey)>,
 }
 
@@ -63,11 +70,17 @@ impl Jwks {
             clock,
             cooldown_seconds,
             state: Arc::default(),
+            edition: Arc::default(),
         }
     }
 
     pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
         lock(&self.state).keys.clone()
+    }
+
+    /// How often other keys have come in the place of those before; costs no lock.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 
     /// Joins the fetch under way, or starts one; `None` while the cooldown after the last one
@@ -87,12 +100,13 @@ impl Jwks {
         // Weak, since the state keeps the future: one that nobody waited for would keep the state
         // for ever.
         let receiver = Arc::downgrade(&self.state);
+        let edition = Arc::clone(&self.edition);
         let fetch = async move {
             let keys = answer
                 .await
                 .and_then(|body| KeySet::parse(&body, now).map_err(|error| error.to_string()));
             let state = receiver.upgrade()?;
-            lock(&state).receive(keys)
+            lock(&state).receive(keys, &edition)
         }
         .boxed()
         .shared();
@@ -125,7 +139,11 @@ impl Jwks {
 }
 
 impl State {
-    fn receive(&mut self, keys: Result<KeySet, String>) -> Option<Arc<KeySet>> {
+    fn receive(
+        &mut self,
+        keys: Result<KeySet, String>,
+        edition: &AtomicU64,
+    ) -> Option<Arc<KeySet>> {
         let cached = self.keys.is_some();
         match keys {
             Ok(keys) => {
@@ -136,7 +154,12 @@ impl State {
                     );
                 }
                 self.failures = 0;
+                let known = self.keys.as_ref().map(|known| known.fingerprint);
+                let is_news = known != Some(keys.fingerprint);
                 self.keys = Some(Arc::new(keys));
+                if is_news {
+                    edition.fetch_add(1, Ordering::Release);
+                }
                 self.keys.clone()
             }
             Err(class) => {
@@ -178,7 +201,13 @@ impl KeySet {
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey);
         }
-        Ok(Self { fetched_at, keys })
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, body).as_ref());
+        Ok(Self {
+            fetched_at,
+            fingerprint,
+            keys,
+        })
     }
 
     /// When the fetch that brought this set **began**: keys made later may be missing.

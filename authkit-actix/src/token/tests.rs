@@ -19,6 +19,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::{
     jwks::{KeySet, KeySetError},
+    verify::UnknownKey,
     *,
 };
 
@@ -54,7 +55,7 @@ fn a_genuine_token_gives_all_its_claims() {
     assert_eq!(claims.entitlements, ["sso"]);
     assert_eq!(claims.feature_flags, ["beta"]);
     assert_eq!(
-        claims.act.map(|act| act.sub).as_deref(),
+        claims.act.as_ref().map(|act| act.sub.as_str()),
         Some("eve@example.com")
     );
 }
@@ -773,6 +774,57 @@ fn an_outage_is_one_error_in_the_log_and_its_end_one_info() {
     );
 }
 
+#[test]
+fn a_token_that_was_verified_is_judged_by_the_time_of_each_look() {
+    let stage = Stage::warm();
+    let token = KEY.token(base());
+    assert!(matches!(stage.settle(&token), Ok(Verdict::Valid(_))));
+    stage.advance(331);
+    assert!(matches!(stage.settle(&token), Ok(Verdict::Expired(_))));
+    stage.advance(-400);
+    assert!(matches!(stage.settle(&token), Ok(Verdict::NotYetValid(_))));
+}
+
+#[test]
+fn a_token_that_was_verified_is_worth_nothing_under_another_signature() {
+    let stage = Stage::warm();
+    let (token, other) = (KEY.token(base()), KEY.token(with(json!({"sub": "user_2"}))));
+    assert!(matches!(stage.settle(&token), Ok(Verdict::Valid(_))));
+    assert!(matches!(stage.settle(&other), Ok(Verdict::Valid(_))));
+    let (signed, _) = token.rsplit_once('.').expect("a signature");
+    let (_, signature) = other.rsplit_once('.').expect("a signature");
+    assert_eq!(
+        stage.settle(&format!("{signed}.{signature}")),
+        Ok(Verdict::Forged(TokenError::Signature))
+    );
+}
+
+#[test]
+fn a_token_that_was_verified_is_forged_once_its_key_is_withdrawn() {
+    let stage = Stage::warm();
+    let token = KEY.token(base());
+    assert!(matches!(stage.settle(&token), Ok(Verdict::Valid(_))));
+    stage.publish(&[&NEXT_KEY]);
+    stage.advance(31);
+    assert!(matches!(
+        stage.settle(&NEXT_KEY.token(base())),
+        Ok(Verdict::Valid(_))
+    ));
+    assert_eq!(
+        stage.settle(&token),
+        Ok(Verdict::Forged(TokenError::UnknownKey))
+    );
+}
+
+impl Verifier {
+    fn verify(&self, token: &str, keys: Option<&KeySet>, now: i64) -> Result<Verdict, UnknownKey> {
+        Ok(match self.authenticate(token, keys)? {
+            Ok(genuine) => self.judge_time(&genuine, now),
+            Err(error) => Verdict::Forged(error),
+        })
+    }
+}
+
 fn verifier() -> Verifier {
     Verifier::new(CLIENT, None, None, 30)
 }
@@ -796,7 +848,7 @@ fn verify(token: &str) -> Verdict {
         .expect("a known key")
 }
 
-fn valid(verdict: Verdict) -> AccessTokenClaims {
+fn valid(verdict: Verdict) -> Arc<AccessTokenClaims> {
     match verdict {
         Verdict::Valid(claims) => claims,
         other => panic!("{other:?}"),

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, crypto::aws_lc};
 use serde::{
@@ -23,13 +25,21 @@ pub(crate) struct Verifier {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Genuine, and its time is now: up to and including `exp` plus the leeway.
-    Valid(AccessTokenClaims),
+    Valid(Arc<AccessTokenClaims>),
     /// Genuine, and `now` is past `exp` plus the leeway.
-    Expired(AccessTokenClaims),
+    Expired(Arc<AccessTokenClaims>),
     /// Genuine, but its `iat` or `nbf` is past `now` plus the leeway: the clocks are apart.
-    NotYetValid(AccessTokenClaims),
+    NotYetValid(Arc<AccessTokenClaims>),
     /// Not a token that WorkOS made for this client.
     Forged(TokenError),
+}
+
+/// A token that WorkOS made for this client, whatever the time is.
+#[derive(Clone, Debug)]
+pub(super) struct Genuine {
+    claims: Arc<AccessTokenClaims>,
+    /// Its `iat`, or `nbf` where that is later.
+    starts: i64,
 }
 
 /// The token names a key that the key set does not have, so nothing is known about it yet.
@@ -92,15 +102,14 @@ impl Verifier {
 
     /// Checks header, algorithm, signature and claims, in this order: no claim is looked at before
     /// the signature holds.
-    pub(crate) fn verify(
+    pub(super) fn authenticate(
         &self,
         token: &str,
         keys: Option<&KeySet>,
-        now: i64,
-    ) -> Result<Verdict, UnknownKey> {
+    ) -> Result<Result<Genuine, TokenError>, UnknownKey> {
         let (parts, kid) = match read_header(token) {
             Ok(read) => read,
-            Err(error) => return Ok(Verdict::Forged(error)),
+            Err(error) => return Ok(Err(error)),
         };
         let candidates: Vec<_> = keys.into_iter().flat_map(|keys| keys.named(&kid)).collect();
         if candidates.is_empty() {
@@ -109,18 +118,28 @@ impl Verifier {
             });
         }
         if !candidates.iter().any(|key| is_signed_by(key, &parts)) {
-            return Ok(Verdict::Forged(TokenError::Signature));
+            return Ok(Err(TokenError::Signature));
         }
-        Ok(self
-            .judge_claims(&parts, now)
-            .unwrap_or_else(Verdict::Forged))
+        Ok(self.judge_claims(&parts))
+    }
+
+    /// What a genuine token is worth at a time.
+    pub(super) fn judge_time(&self, genuine: &Genuine, now: i64) -> Verdict {
+        let claims = Arc::clone(&genuine.claims);
+        if genuine.starts > now.saturating_add(self.leeway_seconds) {
+            Verdict::NotYetValid(claims)
+        } else if now > claims.exp.saturating_add(self.leeway_seconds) {
+            Verdict::Expired(claims)
+        } else {
+            Verdict::Valid(claims)
+        }
     }
 
     pub(super) fn leeway_seconds(&self) -> i64 {
         self.leeway_seconds
     }
 
-    fn judge_claims(&self, parts: &Parts<'_>, now: i64) -> Result<Verdict, TokenError> {
+    fn judge_claims(&self, parts: &Parts<'_>) -> Result<Genuine, TokenError> {
         let payload = decode(parts.payload)?;
         let claims: AccessTokenClaims =
             serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
@@ -145,14 +164,24 @@ impl Verifier {
             return Err(TokenError::Audience);
         }
 
-        let starts = claims.iat.max(limits.nbf.unwrap_or(claims.iat));
-        Ok(if starts > now.saturating_add(self.leeway_seconds) {
-            Verdict::NotYetValid(claims)
-        } else if now > claims.exp.saturating_add(self.leeway_seconds) {
-            Verdict::Expired(claims)
-        } else {
-            Verdict::Valid(claims)
+        Ok(Genuine {
+            starts: claims.iat.max(limits.nbf.unwrap_or(claims.iat)),
+            claims: Arc::new(claims),
         })
+    }
+}
+
+impl Genuine {
+    #[cfg(test)]
+    pub(super) fn of(claims: AccessTokenClaims, starts: i64) -> Self {
+        Self {
+            claims: Arc::new(claims),
+            starts,
+        }
+    }
+
+    pub(super) fn expires(&self) -> i64 {
+        self.claims.exp
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     cache_control::CachePolicy,
     extract::{Answer, Extraction, extract},
     rejection::{self, Rejection},
-    request_session::RequestSession,
+    request_session::{RequestSession, request_info},
     set_cookie,
 };
 use crate::{
@@ -217,7 +217,7 @@ impl Auth {
             .authkit()
             .inner
             .sessions
-            .refresh(&signed_in, organization_id, self.session.request_info())
+            .refresh(&signed_in, organization_id, request_info(&self.request))
             .await;
         let resolution = match refreshed {
             Ok(resolution) => resolution,
@@ -269,7 +269,7 @@ impl Auth {
     }
 
     fn signed_in(&self) -> Option<Arc<SignedIn>> {
-        match self.session.resolution_now()?.outcome {
+        match self.session.resolution_now(&self.request)?.outcome {
             Outcome::SignedIn(signed_in) => Some(signed_in),
             _ => None,
         }
@@ -680,7 +680,7 @@ pub(super) fn end_session_in(
     if let Some(signed_in) = &signed_in {
         authkit.inner.notices.session_ended(&signed_in.claims.sid);
         let hooks = &authkit.inner.hooks;
-        hooks.signed_out(signed_in, session.request_info());
+        hooks.signed_out(signed_in, request_info(request));
     }
     session.replace(Resolution::signed_out(
         if session.found_cookies().is_empty() {

@@ -14,7 +14,7 @@ use super::{
     cache_control::CachePolicy,
     negotiate::header,
     rejection,
-    request_session::RequestSession,
+    request_session::request_info,
     set_cookie::{self, cookie_pairs},
 };
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
     oauth::{
         ReturnTo, Screen, SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
     },
-    request_info::RequestInfo,
     workos::{self, AuthorizationRequest, code_challenge, code_verifier},
 };
 
@@ -186,9 +185,7 @@ impl AuthKit {
         let Some(resolver) = &self.inner.redirect_uri_for else {
             return config.redirect_uri.clone();
         };
-        let info = RequestSession::of(request)
-            .map_or_else(RequestInfo::default, |session| session.request_info());
-        let Some(chosen) = resolver(&info) else {
+        let Some(chosen) = resolver(&request_info(request)) else {
             return config.redirect_uri.clone();
         };
         let listed = config

@@ -26,6 +26,7 @@ impl CachePolicy {
             Self::Untouched => {}
             Self::VaryByCookie => vary_by(headers, "Cookie"),
             Self::Private { by_authorization } => {
+                headers.reserve(4);
                 set(headers, CACHE_CONTROL, NOWHERE);
                 set(headers, PRAGMA, "no-cache");
                 set(headers, EXPIRES, "0");

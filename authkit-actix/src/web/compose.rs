@@ -57,11 +57,11 @@ impl AuthKit {
             .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.inner));
         let writes = of_outer.is_none();
         let session = of_outer.unwrap_or_else(|| {
-            let session = Rc::new(RequestSession::new(self.clone(), request));
+            let session = Rc::new(RequestSession::new(Rc::new(self.clone()), request));
             request.extensions_mut().insert(Rc::clone(&session));
             session
         });
-        session.resolution().await;
+        session.resolution(request).await;
         RequestAuth { session, writes }
     }
 }

@@ -117,10 +117,10 @@ pub(super) fn extract<T: 'static>(
     let Some(session) = RequestSession::of(request) else {
         return Either::Left(ready(Err(missing_middleware(request, name))));
     };
-    let Some(resolution) = session.resolution_now() else {
+    let Some(resolution) = session.resolution_now(request) else {
         let request = request.clone();
         return Either::Right(Box::pin(async move {
-            let resolution = session.resolution().await;
+            let resolution = session.resolution(&request).await;
             give(read(&session, &request, resolution), &session, request).await
         }));
     };

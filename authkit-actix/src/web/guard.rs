@@ -57,7 +57,7 @@ impl<G: Guard, T: FromRequest + 'static> FromRequest for Guarded<G, T> {
                 guarded(T::from_request(&request, &mut payload).await)
             }));
         }
-        if let Some(resolution) = session.resolution_now() {
+        if let Some(resolution) = session.resolution_now(request) {
             return match refusal(rule, &session, request, resolution) {
                 Some(error) => Either::Right(Box::pin(ready(Err(error)))),
                 None => Either::Left(T::from_request(request, payload).map(guarded)),
@@ -66,7 +66,7 @@ impl<G: Guard, T: FromRequest + 'static> FromRequest for Guarded<G, T> {
         let request = request.clone();
         let mut payload = payload.take();
         Either::Right(Box::pin(async move {
-            let resolution = session.resolution().await;
+            let resolution = session.resolution(&request).await;
             match refusal(rule, &session, &request, resolution) {
                 Some(error) => Err(error),
                 None => guarded(T::from_request(&request, &mut payload).await),

@@ -212,7 +212,9 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AuthKitService {
             service: Rc::new(service),
-            middleware: self.clone(),
+            authkit: Rc::new(self.authkit.clone()),
+            protection: self.protection.clone(),
+            on_forbidden: self.on_forbidden.clone(),
         }))
     }
 }
@@ -221,7 +223,9 @@ where
 #[derive(Debug)]
 pub struct AuthKitService<S> {
     service: Rc<S>,
-    middleware: AuthKitMiddleware,
+    authkit: Rc<AuthKit>,
+    protection: Option<Arc<Protection>>,
+    on_forbidden: Option<OnForbidden>,
 }
 
 impl<S, B> Service<ServiceRequest> for AuthKitService<S>
@@ -236,20 +240,20 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let authkit = &self.middleware.authkit;
         let of_outer = RequestSession::of(request.request())
-            .filter(|session| Arc::ptr_eq(&session.authkit().inner, &authkit.inner));
+            .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.authkit.inner));
         let writes_cookies = of_outer.is_none();
         let session = of_outer.unwrap_or_else(|| {
-            let session = Rc::new(RequestSession::new(authkit.clone(), request.request()));
+            let authkit = Rc::clone(&self.authkit);
+            let session = Rc::new(RequestSession::new(authkit, request.request()));
             request.extensions_mut().insert(Rc::clone(&session));
             session
         });
-        if let Some(on_forbidden) = &self.middleware.on_forbidden {
+        if let Some(on_forbidden) = &self.on_forbidden {
             session.on_forbidden(on_forbidden.clone());
         }
         let service = Rc::clone(&self.service);
-        let protection = self.middleware.protection.clone();
+        let protection = self.protection.clone();
         Box::pin(async move {
             let preflight = protection.is_some() && is_cors_preflight(request.request());
             let rejection = match protection {
@@ -289,14 +293,13 @@ where
     session.watch();
     let given_up = {
         let mut answer = pin!(service.call(request));
-        let polled = poll_fn(|context| {
-            let polled = answer.as_mut().poll(context);
-            // Taken in any case: a request that stays in its own extensions is never freed.
-            match (polled, session.take_unanswerable(context)) {
-                (Poll::Ready(result), _) => Poll::Ready(Ok(result)),
-                (Poll::Pending, Some(given_up)) => Poll::Ready(Err(given_up)),
-                (Poll::Pending, None) => Poll::Pending,
+        let polled = poll_fn(|context| match answer.as_mut().poll(context) {
+            Poll::Ready(result) => {
+                // A request that stays in its own extensions is never freed.
+                drop(session.take_unanswerable());
+                Poll::Ready(Ok(result))
             }
+            Poll::Pending => session.poll_unanswerable(context).map(Err),
         })
         .await;
         match polled {
@@ -317,7 +320,7 @@ async fn preflight_answer<B>(
     let is_answered = response
         .headers()
         .contains_key("access-control-allow-origin");
-    if is_answered || matches!(session.resolution().await.outcome, Outcome::SignedIn(_)) {
+    if is_answered || is_signed_in(session, response.request()).await {
         return response;
     }
     let request = response.into_parts().0;
@@ -327,6 +330,13 @@ async fn preflight_answer<B>(
     };
     let refused = rejection.response(session.authkit(), &request);
     ServiceResponse::new(request, refused).map_into_right_body()
+}
+
+async fn is_signed_in(session: &RequestSession, request: &HttpRequest) -> bool {
+    matches!(
+        session.resolution(request).await.outcome,
+        Outcome::SignedIn(_)
+    )
 }
 
 /// The one place that writes the session's cookies, on the success arm and on the error arm.
@@ -357,6 +367,7 @@ impl Protection {
         } else {
             Screen::SignIn
         };
-        Rejection::unless_signed_in(session.resolution().await.outcome, screen).err()
+        let resolution = session.resolution(request.request()).await;
+        Rejection::unless_signed_in(resolution.outcome, screen).err()
     }
 }

@@ -1,15 +1,17 @@
 use std::{
-    cell::{Cell, RefCell},
+    cell::{self, Cell, RefCell},
     future::pending,
     rc::Rc,
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     http::{
-        Method, Uri,
-        header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+        Method,
+        header::{
+            AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
+        },
     },
 };
 use secrecy::ExposeSecret as _;
@@ -35,16 +37,14 @@ use crate::{
 /// It lives in the request's extensions. The outermost middleware makes it and alone writes what
 /// became of it to the response.
 pub(crate) struct RequestSession {
-    authkit: AuthKit,
-    method: Method,
-    uri: Uri,
+    /// The worker's own handle: workers that share a count get in each other's way.
+    authkit: Rc<AuthKit>,
     cookies: Vec<HeaderValue>,
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,
-    host: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
-    peer: Option<std::net::IpAddr>,
+    /// What WorkOS is told of the request, noted as soon as somebody has to wait for it.
+    info: cell::OnceCell<RequestInfo>,
     asked: Cell<bool>,
     resolution: OnceCell<Resolution>,
     /// The cookie, opened by whoever asked first and waiting for WorkOS.
@@ -65,20 +65,17 @@ pub(crate) struct RequestSession {
 }
 
 impl RequestSession {
-    pub(crate) fn new(authkit: AuthKit, request: &HttpRequest) -> Self {
+    pub(crate) fn new(authkit: Rc<AuthKit>, request: &HttpRequest) -> Self {
         let headers = request.headers();
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            cookies: headers.get_all(COOKIE).cloned().collect(),
-            is_document: authkit.inner.config.eager_auth
-                && request.method() == Method::GET
-                && RequestKind::of(headers) == RequestKind::Document,
-            has_authorization: headers.contains_key(AUTHORIZATION),
+        let is_document = authkit.inner.config.eager_auth
+            && request.method() == Method::GET
+            && RequestKind::of(headers) == RequestKind::Document;
+        let session = Self {
             authkit,
-            host: headers.get(HOST).cloned(),
-            user_agent: headers.get(USER_AGENT).cloned(),
-            peer: request.peer_addr().map(|peer| peer.ip()),
+            cookies: headers.get_all(COOKIE).cloned().collect(),
+            is_document,
+            has_authorization: headers.contains_key(AUTHORIZATION),
+            info: cell::OnceCell::new(),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
             is_settling: Cell::new(false),
@@ -91,7 +88,12 @@ impl RequestSession {
             on_forbidden: RefCell::new(None),
             is_for_everyone: Cell::new(false),
             closed: Cell::new(false),
+        };
+        if is_document {
+            // The middleware asks by itself, when the request is somebody else's.
+            session.note(request);
         }
+        session
     }
 
     pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
@@ -103,15 +105,19 @@ impl RequestSession {
     }
 
     /// The resolution, if it takes no wait.
-    pub(crate) fn resolution_now(&self) -> Option<Resolution> {
+    pub(crate) fn resolution_now(&self, request: &HttpRequest) -> Option<Resolution> {
         if self.is_aside.get() {
             return Some(Resolution::signed_out(CookieChange::Keep));
         }
-        self.own_resolution_now()
+        let resolution = self.own_resolution_now();
+        if resolution.is_none() {
+            self.note(request);
+        }
+        resolution
     }
 
-    pub(crate) async fn resolution(&self) -> Resolution {
-        match self.resolution_now() {
+    pub(crate) async fn resolution(&self, request: &HttpRequest) -> Resolution {
+        match self.resolution_now(request) {
             Some(resolution) => resolution,
             None => self.own_resolution().await,
         }
@@ -151,7 +157,8 @@ impl RequestSession {
                 let unsettled = self.unsettled.take();
                 match unsettled.map_or_else(|| self.open(), Step::Waits) {
                     Step::Done(resolution) => resolution,
-                    Step::Waits(unsettled) => self.settle(unsettled).await,
+                    // In a box, or every request would carry the room for it.
+                    Step::Waits(unsettled) => Box::pin(self.settle(unsettled)).await,
                 }
             })
             .await
@@ -216,16 +223,24 @@ impl RequestSession {
         self.is_watched.set(true);
     }
 
-    /// What an extractor left for the middleware, which is woken when one does so elsewhere.
-    pub(crate) fn take_unanswerable(
+    /// What an extractor left for the middleware.
+    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, HttpResponse)> {
+        self.unanswerable.take()
+    }
+
+    /// The same, while the handler waits: the middleware is woken when an extractor leaves something
+    /// elsewhere.
+    pub(crate) fn poll_unanswerable(
         &self,
         context: &Context<'_>,
-    ) -> Option<(HttpRequest, HttpResponse)> {
-        let given_up = self.unanswerable.borrow_mut().take();
-        if given_up.is_none() {
-            self.middleware.replace(Some(context.waker().clone()));
+    ) -> Poll<(HttpRequest, HttpResponse)> {
+        match self.take_unanswerable() {
+            Some(given_up) => Poll::Ready(given_up),
+            None => {
+                self.middleware.replace(Some(context.waker().clone()));
+                Poll::Pending
+            }
         }
-        given_up
     }
 
     /// What the response has to say about the session; waits for a resolution that was asked for,
@@ -238,36 +253,42 @@ impl RequestSession {
             None => None,
         };
         self.closed.set(true);
-        let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
+        let present = || self.found_cookies().names();
         let sessions = &self.authkit.inner.sessions;
         match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => {}
             Some(CookieChange::Set(sealed)) => {
-                sessions.forget(&found.candidates(), Some(sealed)).await;
+                sessions
+                    .forget(&self.found_cookies().candidates(), Some(sealed))
+                    .await;
             }
-            Some(CookieChange::Clear) => sessions.forget(&found.candidates(), None).await,
+            Some(CookieChange::Clear) => {
+                sessions
+                    .forget(&self.found_cookies().candidates(), None)
+                    .await
+            }
         }
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
-                set_cookie::session_cookies(config, sealed, &found.names())
+                set_cookie::session_cookies(config, sealed, &present())
             }
-            Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &found.names()),
+            Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &present()),
         };
         set_cookies.extend(self.eager_cookie(resolution.as_ref()));
         let is_signed_in = resolution
             .as_ref()
             .is_some_and(|resolution| matches!(resolution.outcome, Outcome::SignedIn(_)));
-        let credentials_sent = !found.is_empty() || self.has_authorization;
-        let is_private = match self.authkit.inner.config.private_when {
-            PrivateWhen::CredentialsSent => credentials_sent,
-            PrivateWhen::SessionUsed => credentials_sent && resolution.is_some(),
+        let counts = match self.authkit.inner.config.private_when {
+            PrivateWhen::CredentialsSent => true,
+            PrivateWhen::SessionUsed => resolution.is_some(),
         };
+        let is_private = || counts && (self.has_authorization || self.carries_session());
         let is_for_everyone = self.is_for_everyone.get() && set_cookies.is_empty();
         let cache = if is_for_everyone {
             CachePolicy::Untouched
-        } else if is_signed_in || is_private || !set_cookies.is_empty() {
+        } else if is_signed_in || !set_cookies.is_empty() || is_private() {
             CachePolicy::Private {
                 by_authorization: self.has_authorization,
             }
@@ -281,7 +302,7 @@ impl RequestSession {
 
     /// Whether the page's scripts get the access token with it.
     fn is_eager(&self) -> bool {
-        self.is_document && !self.is_for_everyone.get() && !self.found_cookies().is_empty()
+        self.is_document && !self.is_for_everyone.get() && self.carries_session()
     }
 
     /// Gives the page's scripts the access token, unless they still have it, and takes it from a page
@@ -320,19 +341,12 @@ impl RequestSession {
         set_cookie::find(&self.authkit.inner.config.cookie.name, self.cookies.iter())
     }
 
-    /// The request as data of its own, for WorkOS and for hooks.
-    pub(crate) fn request_info(&self) -> RequestInfo {
-        let text = |header: &Option<HeaderValue>| {
-            let text = header.as_ref()?.to_str().ok()?;
-            Some(text.chars().take(LONGEST_HEADER).collect())
-        };
-        RequestInfo {
-            method: self.method.to_string(),
-            path: self.uri.path().to_owned(),
-            host: text(&self.host),
-            peer: self.peer,
-            user_agent: text(&self.user_agent),
-        }
+    fn carries_session(&self) -> bool {
+        set_cookie::is_sent(&self.authkit.inner.config.cookie.name, self.cookies.iter())
+    }
+
+    fn note(&self, request: &HttpRequest) {
+        self.info.get_or_init(|| request_info(request));
     }
 
     fn open(&self) -> Step {
@@ -361,9 +375,24 @@ impl RequestSession {
         self.authkit
             .inner
             .sessions
-            .resolve(unsettled, self.request_info())
+            .resolve(unsettled, self.info.get().cloned().unwrap_or_default())
             .instrument(debug_span!("authkit.session.resolve"))
             .await
+    }
+}
+
+/// The request as data of its own, for WorkOS and for hooks.
+pub(super) fn request_info(request: &HttpRequest) -> RequestInfo {
+    let text = |name: HeaderName| {
+        let text = request.headers().get(name)?.to_str().ok()?;
+        Some(text.chars().take(LONGEST_HEADER).collect())
+    };
+    RequestInfo {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        host: text(HOST),
+        peer: request.peer_addr().map(|peer| peer.ip()),
+        user_agent: text(USER_AGENT),
     }
 }
 

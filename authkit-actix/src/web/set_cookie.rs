@@ -3,9 +3,11 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashSet},
+    iter,
 };
 
 use actix_web::cookie::{self, Cookie};
+use memchr::{memchr, memchr_iter};
 
 use crate::config::{CookieConfig, SameSite};
 
@@ -47,7 +49,7 @@ pub(crate) fn session_cookies(
 /// request carried, and where a domain is configured their host-only twins.
 pub(crate) fn removal_cookies(config: &CookieConfig, present: &[String]) -> Vec<String> {
     let chunks = present.iter().filter(|&name| *name != config.name);
-    let names = std::iter::once(&config.name).chain(chunks);
+    let names = iter::once(&config.name).chain(chunks);
     names
         .flat_map(|name| {
             let twin = config
@@ -109,17 +111,45 @@ pub(crate) fn find<'a, H: AsRef<[u8]> + ?Sized + 'a>(
         name,
         ..FoundCookies::default()
     };
-    for (key, value) in cookie_headers.flat_map(cookie_pairs) {
-        let Some(suffix) = key.strip_prefix(name) else {
+    for (key, value) in cookie_headers.flat_map(raw_pairs) {
+        let Some(part) = Part::named(name, key) else {
             continue;
         };
-        if suffix.is_empty() {
-            found.plain.push(value);
-        } else if let Some(index) = suffix.strip_prefix('.').and_then(chunk_number) {
-            found.chunks.entry(index).or_default().push(value);
+        let Ok(value) = str::from_utf8(value) else {
+            continue;
+        };
+        match part {
+            Part::Whole => found.plain.push(value),
+            Part::Chunk(index) => found.chunks.entry(index).or_default().push(value),
         }
     }
     found
+}
+
+/// Whether the `Cookie` headers have the cookie `name`, or a chunk of it.
+pub(crate) fn is_sent<'a, H: AsRef<[u8]> + ?Sized + 'a>(
+    name: &str,
+    cookie_headers: impl Iterator<Item = &'a H>,
+) -> bool {
+    cookie_headers
+        .flat_map(raw_pairs)
+        .any(|(key, _)| Part::named(name, key).is_some())
+}
+
+enum Part {
+    Whole,
+    Chunk(usize),
+}
+
+impl Part {
+    /// What of the cookie `name` a cookie named `key` is.
+    fn named(name: &str, key: &[u8]) -> Option<Self> {
+        match key.strip_prefix(name.as_bytes())? {
+            [] => Some(Self::Whole),
+            [b'.', index @ ..] => chunk_number(str::from_utf8(index).ok()?).map(Self::Chunk),
+            _ => None,
+        }
+    }
 }
 
 /// The names and values in a `Cookie` header, as they come. Of bytes that are no UTF-8 only the
@@ -127,11 +157,20 @@ pub(crate) fn find<'a, H: AsRef<[u8]> + ?Sized + 'a>(
 pub(crate) fn cookie_pairs<H: AsRef<[u8]> + ?Sized>(
     header: &H,
 ) -> impl Iterator<Item = (&str, &str)> {
-    header
-        .as_ref()
-        .split(|&byte| byte == b';')
-        .filter_map(|pair| {
-            let (name, value) = str::from_utf8(pair).ok()?.split_once('=')?;
+    raw_pairs(header)
+        .filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?)))
+}
+
+fn raw_pairs<H: AsRef<[u8]> + ?Sized>(header: &H) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let header = header.as_ref();
+    let mut start = 0;
+    memchr_iter(b';', header)
+        .chain(iter::once(header.len()))
+        .filter_map(move |end| {
+            let pair = &header[start..end];
+            start = end + 1;
+            let equals = memchr(b'=', pair)?;
+            let (name, value) = (&pair[..equals], &pair[equals + 1..]);
             Some((name.trim_ascii(), unquoted(value.trim_ascii())))
         })
 }
@@ -154,6 +193,11 @@ impl<'a> FoundCookies<'a> {
     /// The sealed values that may be the session: each distinct plain one, and the chunks where
     /// they are complete.
     pub(crate) fn candidates(&self) -> Vec<Cow<'a, str>> {
+        if let [only] = self.plain[..]
+            && self.chunks.is_empty()
+        {
+            return vec![Cow::Borrowed(only)];
+        }
         let mut seen = HashSet::new();
         self.plain
             .iter()
@@ -217,11 +261,11 @@ fn chunk_number(text: &str) -> Option<usize> {
 }
 
 /// Some clients put a value in quotes (RFC 6265, 4.1.1).
-fn unquoted(value: &str) -> &str {
-    value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-        .unwrap_or(value)
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', quoted @ .., b'"'] => quoted,
+        _ => value,
+    }
 }
 
 fn removal(config: &CookieConfig, name: &str) -> String {

@@ -196,7 +196,7 @@ impl Asker {
         let Some(session) = RequestSession::of(request) else {
             return Err(as_error(unavailable(request, RETRY_AFTER)));
         };
-        let refusal = match session.resolution().await.outcome {
+        let refusal = match session.resolution(request).await.outcome {
             Outcome::SignedIn(signed_in) => {
                 return Ok(Self {
                     auth: Auth::of(Rc::clone(&session), request),
@@ -214,7 +214,7 @@ impl Asker {
     /// The session's token, as it is by now.
     async fn token(&self) -> HttpResponse {
         let (Outcome::SignedIn(signed_in), Some(session)) = (
-            self.session.resolution().await.outcome,
+            self.session.resolution(&self.request).await.outcome,
             self.auth.browser_session(),
         ) else {
             return self.signed_out();

@@ -280,7 +280,7 @@ async fn finish(
     let verifiers = carried(request, sealed);
     let verifier = match verifiers.as_slice() {
         [verifier] => verifier,
-        [] => return replayed(authkit, session, sealed).await,
+        [] => return replayed(authkit, session, request, sealed).await,
         _ => return Err(CallbackError::AmbiguousState),
     };
     if !bool::from(verifier.as_bytes().ct_eq(sealed.as_bytes())) {
@@ -305,7 +305,7 @@ async fn finish(
     let code = query.code.clone().ok_or(CallbackError::NoCode)?;
     let carried = Carried {
         custom: state.options.custom.clone(),
-        request: options.request_info(session, request),
+        request: options.request_info(request),
     };
     let beginning = Beginning {
         admit: options.admit(&carried),
@@ -332,7 +332,7 @@ async fn finish(
                 .map(Finished::ChooseOrganization)
                 .ok_or_else(|| BeginError::StepUp(step_up).into());
         }
-        Err(BeginError::Spent) => return replayed(authkit, session, sealed).await,
+        Err(BeginError::Spent) => return replayed(authkit, session, request, sealed).await,
         Err(error) => return Err(error.into()),
     };
     session.replace(Resolution {
@@ -350,11 +350,12 @@ async fn finish(
 async fn replayed(
     authkit: &AuthKit,
     session: &RequestSession,
+    request: &HttpRequest,
     sealed: &str,
 ) -> Result<Finished, CallbackError> {
     let state = SignInState::open(sealed, &authkit.inner.sealer)
         .map_err(|_| CallbackError::UnknownState)?;
-    match session.resolution().await.outcome {
+    match session.resolution(request).await.outcome {
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
             origin: state.redirect_uri.as_ref().map(Origin::of),

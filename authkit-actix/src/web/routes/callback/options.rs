@@ -14,7 +14,7 @@ use crate::{
     oauth::ReturnTo,
     request_info::RequestInfo,
     session::{Admission, BeginHook, Begun},
-    web::request_session::RequestSession,
+    web::request_session::request_info,
     workos::{OauthTokens, OrganizationChoice},
 };
 
@@ -100,12 +100,8 @@ impl CallbackOptions {
     }
 
     /// The request, from the address that the application says it comes from.
-    pub(super) fn request_info(
-        &self,
-        session: &RequestSession,
-        request: &HttpRequest,
-    ) -> RequestInfo {
-        let mut info = session.request_info();
+    pub(super) fn request_info(&self, request: &HttpRequest) -> RequestInfo {
+        let mut info = request_info(request);
         if let Some(client_ip) = &self.client_ip {
             info.peer = client_ip(request);
         }

@@ -122,7 +122,7 @@ pub(super) async fn select_organization(
                 .map(|(_, id)| id.into_owned());
             let outcome = match chosen.filter(|id| pending.offers(id)) {
                 Some(organization_id) => {
-                    let info = options.request_info(&session, &request);
+                    let info = options.request_info(&request);
                     finish(&authkit, &session, &options, info, pending, organization_id).await
                 }
                 None => return page(&authkit, &options, &request, &pending),
