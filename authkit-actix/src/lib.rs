@@ -164,7 +164,7 @@ pub use self::{
     },
     oauth::ReturnTo,
     request_info::RequestInfo,
-    session::{Admission, RefreshFailureClass},
+    session::{Admission, Freshness, RefreshFailureClass},
     token::{AccessTokenClaims, Actor},
     web::{
         auth::{

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use super::{Freshness, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
     clock::Clock,
@@ -218,6 +218,7 @@ impl Means {
                     signed_in: Arc::new(SignedIn {
                         session: Arc::new(session),
                         claims,
+                        freshness: Freshness::Current,
                     }),
                     sealed,
                 });

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Notices, Outcome, Resolution, Session, SignedIn,
+    CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::{SessionSeal, Unsealed},
@@ -123,6 +123,7 @@ impl Sessions {
                 return Some(Arc::new(SignedIn {
                     session: Arc::new(session),
                     claims,
+                    freshness: Freshness::Current,
                 }));
             }
         }
@@ -203,7 +204,7 @@ impl Sessions {
                 },
             });
         }
-        Step::Done(opened.signed_in(claims))
+        Step::Done(opened.signed_in(claims, Freshness::Current))
     }
 
     /// Says so once: it would be said with every request otherwise.
@@ -215,11 +216,12 @@ impl Sessions {
 }
 
 impl Opened {
-    pub(super) fn signed_in(self, claims: AccessTokenClaims) -> Resolution {
+    pub(super) fn signed_in(self, claims: AccessTokenClaims, freshness: Freshness) -> Resolution {
         Resolution {
             outcome: Outcome::SignedIn(Arc::new(SignedIn {
                 session: self.session,
                 claims,
+                freshness,
             })),
             cookie: self.cookie,
         }

@@ -3,13 +3,16 @@ use std::{
     future::pending,
     rc::Rc,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     http::{
         Method, Uri,
-        header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT},
+        header::{
+            AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE, UPGRADE, USER_AGENT,
+        },
     },
 };
 use secrecy::ExposeSecret as _;
@@ -27,7 +30,7 @@ use crate::{
     authkit::AuthKit,
     config::PrivateWhen,
     request_info::RequestInfo,
-    session::{CookieChange, Outcome, Resolution, Step, Unsettled},
+    session::{CookieChange, Freshness, Outcome, Resolution, Standing, Step, Unsettled},
 };
 
 /// The session of one request: opened when somebody asks, once, and the same for everybody.
@@ -42,6 +45,8 @@ pub(crate) struct RequestSession {
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,
+    /// A GET or HEAD, and no way to a connection that its sender can speak on.
+    only_reads: bool,
     host: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     peer: Option<std::net::IpAddr>,
@@ -75,6 +80,8 @@ impl RequestSession {
                 && request.method() == Method::GET
                 && RequestKind::of(headers) == RequestKind::Document,
             has_authorization: headers.contains_key(AUTHORIZATION),
+            only_reads: matches!(*request.method(), Method::GET | Method::HEAD)
+                && !headers.contains_key(UPGRADE),
             authkit,
             host: headers.get(HOST).cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
@@ -237,6 +244,7 @@ impl RequestSession {
             None if self.asked.get() || self.is_eager() => Some(self.own_resolution().await),
             None => None,
         };
+        let resolution = resolution.map(|resolution| self.unless_ended_since(resolution));
         self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
@@ -271,6 +279,21 @@ impl RequestSession {
         Effects { set_cookies, cache }
     }
 
+    /// A sign-out that came while the handler was at work wins: the browser may be through with its
+    /// answer already.
+    fn unless_ended_since(&self, resolution: Resolution) -> Resolution {
+        match &resolution.outcome {
+            Outcome::SignedIn(signed_in)
+                if matches!(resolution.cookie, CookieChange::Set(_))
+                    && self.authkit.inner.notices.standing(&signed_in.claims)
+                        == Standing::Ended =>
+            {
+                Resolution::signed_out(CookieChange::Clear)
+            }
+            _ => resolution,
+        }
+    }
+
     /// Whether the page's scripts get the access token with it.
     fn is_eager(&self) -> bool {
         self.is_document && !self.is_for_everyone.get() && !self.found_cookies().is_empty()
@@ -291,7 +314,9 @@ impl RequestSession {
             .map(|(_, value)| value);
         let config = &inner.config.cookie;
         match &resolution?.outcome {
-            Outcome::SignedIn(signed_in) if self.is_document => {
+            Outcome::SignedIn(signed_in)
+                if self.is_document && signed_in.freshness == Freshness::Current =>
+            {
                 let token = signed_in.session.access_token.expose_secret();
                 (held != Some(token))
                     .then(|| set_cookie::eager_cookie(config, token))
@@ -340,6 +365,15 @@ impl RequestSession {
         self.authkit.inner.sessions.open(&candidates)
     }
 
+    /// How long ago the token may have expired in an outage: what only reads does little harm.
+    fn grace(&self) -> Duration {
+        if self.only_reads {
+            self.authkit.inner.config.outage_grace
+        } else {
+            Duration::ZERO
+        }
+    }
+
     async fn settle(&self, unsettled: Unsettled) -> Resolution {
         if self.closed.get() {
             warn!(
@@ -353,7 +387,7 @@ impl RequestSession {
         self.authkit
             .inner
             .sessions
-            .resolve(unsettled, self.request_info())
+            .resolve(unsettled, self.request_info(), self.grace())
             .instrument(debug_span!("authkit.session.resolve"))
             .await
     }
