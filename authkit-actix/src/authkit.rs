@@ -415,6 +415,22 @@ impl AuthKitBuilder {
         self
     }
 
+    /// How long after its access token has expired a session still opens pages while WorkOS is down;
+    /// in whole seconds, a day at most.
+    ///
+    /// Defaults to zero: without a valid token the answer is `503`. It is for an outage only, not
+    /// for a wrong API key or a limit that WorkOS sets; for GET and HEAD without `Upgrade`; and for
+    /// routes that ask for nothing but a signed-in user, neither for rights nor for a recent sign-in.
+    /// Handlers can tell by [`AuthUser::freshness`].
+    ///
+    /// # Security
+    ///
+    /// Whoever was signed out elsewhere, or removed, still reads for that long.
+    pub fn outage_grace(mut self, grace: Duration) -> Self {
+        self.settings.outage_grace = grace;
+        self
+    }
+
     /// The issuer that access tokens must name.
     ///
     /// Defaults to any: the key set already belongs to this client alone.

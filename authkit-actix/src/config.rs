@@ -75,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) api_port: Option<u16>,
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) leeway: Option<Duration>,
+    pub(crate) outage_grace: Duration,
     pub(crate) issuer: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) sign_in_path: Option<String>,
@@ -126,6 +127,8 @@ pub(crate) struct Config {
     /// `None`: 60 s before expiry, 30 s for tokens that live 300 s or less.
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) leeway: Duration,
+    /// How long after its expiry a token still serves those who only read, in an outage.
+    pub(crate) outage_grace: Duration,
     pub(crate) issuer: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) paths: Paths,
@@ -205,6 +208,7 @@ impl Config {
         );
         let refresh_buffer = reader.refresh_buffer(code.refresh_buffer);
         let leeway = reader.leeway(code.leeway);
+        let outage_grace = reader.outage_grace(code.outage_grace);
         let paths = reader.paths(
             [code.sign_in_path, code.sign_up_path, code.sign_out_path],
             code.routes_prefix,
@@ -267,6 +271,7 @@ impl Config {
             cookie,
             refresh_buffer,
             leeway,
+            outage_grace,
             issuer: code.issuer.filter(|issuer| !issuer.is_empty()),
             audience: code.audience.filter(|audience| !audience.is_empty()),
             paths,

@@ -168,7 +168,7 @@ pub use self::{
     },
     oauth::ReturnTo,
     request_info::RequestInfo,
-    session::{Admission, RefreshFailureClass},
+    session::{Admission, Freshness, RefreshFailureClass},
     session_store::{SessionStore, SessionStoreError},
     token::{AccessTokenClaims, Actor},
     web::{

@@ -211,6 +211,9 @@ impl TestAppBuilder {
                         .configure(|config| routes(&authkit, config))
                 })
                 .workers(workers)
+                // A thousand connections at once take a busy machine a while.
+                .client_request_timeout(Duration::from_secs(60))
+                .keep_alive(Duration::from_secs(60))
                 .disable_signals()
                 .shutdown_timeout(1)
                 .listen(listener)

@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     feature_flags::EvaluationContext,
-    session::SignedIn,
+    session::{Freshness, SignedIn},
     token::{self, AccessTokenClaims},
     workos::{Impersonator, User},
 };
@@ -87,14 +87,26 @@ impl<C> AuthUser<C> {
         &self.token().feature_flags
     }
 
-    /// Whether the user has a role, as their main role or as one of several.
+    /// Whether the user has a role, as their main role or as one of several. Nobody is known to have
+    /// one while the session is served in [grace](Self::freshness).
     pub fn has_role(&self, role: &str) -> bool {
-        self.token().has_role(role)
+        self.is_current() && self.token().has_role(role)
     }
 
-    /// Whether the user has a permission.
+    /// Whether the user has a permission. Nobody is known to have one while the session is served in
+    /// [grace](Self::freshness).
     pub fn has_permission(&self, permission: &str) -> bool {
-        contains(self.permissions(), permission)
+        self.is_current() && contains(self.permissions(), permission)
+    }
+
+    /// Whether the session is known to hold, or is served on trust while WorkOS is down; only ever
+    /// the latter with [`outage_grace`](crate::AuthKitBuilder::outage_grace).
+    pub fn freshness(&self) -> Freshness {
+        self.signed_in.freshness
+    }
+
+    fn is_current(&self) -> bool {
+        self.freshness() == Freshness::Current
     }
 
     /// Who acts for the user, if it is not the user.

@@ -1,5 +1,10 @@
 use super::{auth_user::contains, bearer_user::BearerUser};
-use crate::{oauth::Screen, session::SignedIn, token::AccessTokenClaims, workos::ApiKey};
+use crate::{
+    oauth::Screen,
+    session::{Freshness, SignedIn},
+    token::AccessTokenClaims,
+    workos::ApiKey,
+};
 
 /// What a handler asks for; the macros write it as a constant.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +71,8 @@ pub(crate) enum Decision {
     },
     /// It is so even right after signing in again: asking once more would go in circles.
     StaleForGood,
+    /// Rights and recent sign-ins are not taken on trust while WorkOS is down.
+    CannotTell,
 }
 
 impl Rule {
@@ -80,6 +87,11 @@ impl Rule {
 
     pub(crate) fn decide(&self, signed_in: &SignedIn, now: i64) -> Decision {
         let claims = &signed_in.claims;
+        let asks_for_more =
+            self.max_age.is_some() || !matches!(self.requirement, Requirement::SignedIn);
+        if asks_for_more && signed_in.freshness != Freshness::Current {
+            return Decision::CannotTell;
+        }
         let rights = Rights::OfUser {
             claims,
             is_impersonated: claims.act.is_some() || signed_in.session.impersonator.is_some(),
@@ -222,6 +234,7 @@ mod tests {
             "reauthenticated_at": claims.get("reauthenticated_at"),
         });
         SignedIn {
+            freshness: Freshness::Current,
             session: Arc::new(serde_json::from_value(session).expect("a session")),
             claims: Arc::new(serde_json::from_value(all).expect("claims")),
         }

@@ -540,6 +540,10 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         self.at_most(LEEWAY, code.unwrap_or(DEFAULT_LEEWAY), MAX_LEEWAY)
     }
 
+    pub(super) fn outage_grace(&mut self, code: Duration) -> Duration {
+        self.at_most(OUTAGE_GRACE, code, MAX_OUTAGE_GRACE)
+    }
+
     fn at_most(&mut self, name: Name, value: Duration, limit: Duration) -> Duration {
         if value > limit {
             self.note(
@@ -693,6 +697,7 @@ const API_HTTPS: Name = Name::new("api_https", "WORKOS_API_HTTPS");
 const API_PORT: Name = Name::new("api_port", "WORKOS_API_PORT");
 const REFRESH_BUFFER: Name = Name::only_in_code("refresh_buffer");
 const LEEWAY: Name = Name::only_in_code("leeway");
+const OUTAGE_GRACE: Name = Name::only_in_code("outage_grace");
 const SIGN_IN_PATH: Name = Name::only_in_code("sign_in_path");
 const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
@@ -719,6 +724,7 @@ const MAX_COOKIE_NAME_LENGTH: usize = 128;
 const MAX_COOKIE_MAX_AGE: u64 = i32::MAX as u64;
 const MAX_REFRESH_BUFFER: Duration = Duration::from_secs(60 * 60);
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+const MAX_OUTAGE_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 const CREATE_PASSWORD: &str = "create one with `openssl rand -base64 32`";
 

@@ -575,6 +575,12 @@ fn times_are_bounded() {
     assert!(parse_with(code(3600, 300), &[]).is_ok());
     assert!(refused_with(code(3601, 0), &[]).starts_with("refresh_buffer: 3601 s is too long"));
     assert!(refused_with(code(0, 301), &[]).starts_with("leeway: 301 s is too long"));
+    let code = |grace| Settings {
+        outage_grace: Duration::from_secs(grace),
+        ..Settings::default()
+    };
+    assert!(parse_with(code(86_400), &[]).is_ok());
+    assert!(refused_with(code(86_401), &[]).starts_with("outage_grace: 86401 s is too long"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl SecretSeal {
     /// What [`seal`](Self::seal) has sealed with the same secret and label.
     pub(crate) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
         let envelope = chacha::Envelope::decode(sealed).ok()?;
-        self.key.open(self.label, &envelope)
+        self.key.open(self.label, envelope)
     }
 }
 

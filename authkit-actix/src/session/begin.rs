@@ -8,7 +8,7 @@ use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{
-    Session, SignedIn,
+    Freshness, Session, SignedIn,
     hooks::Hooks,
     seal::SessionSeal,
     shared::{SPENT_STATES, SharedBeginning},
@@ -226,6 +226,7 @@ impl Means {
             signed_in: Arc::new(SignedIn {
                 session: Arc::new(session),
                 claims,
+                freshness: Freshness::Current,
             }),
             sealed: sealed.into(),
             at,
@@ -327,6 +328,7 @@ impl Means {
                     signed_in: Arc::new(SignedIn {
                         session: Arc::new(session),
                         claims,
+                        freshness: Freshness::Current,
                     }),
                     sealed,
                 });

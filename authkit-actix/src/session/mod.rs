@@ -88,6 +88,23 @@ struct SessionDocument<'a> {
 pub(crate) struct SignedIn {
     pub(crate) session: Arc<Session>,
     pub(crate) claims: Arc<AccessTokenClaims>,
+    pub(crate) freshness: Freshness,
+}
+
+/// Whether a session is known to hold, or is served in
+/// [grace](crate::AuthKitBuilder::outage_grace) while WorkOS is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// The access token is valid.
+    Current,
+    /// The access token has expired and WorkOS cannot be asked for another: the user may have been
+    /// signed out, or have lost rights, since then.
+    #[non_exhaustive]
+    Grace {
+        /// When it expired, in seconds since the Unix epoch.
+        expired_at: i64,
+    },
 }
 
 /// What is known about the sender of a request, and what its cookie should become.

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Notices, Outcome, Resolution, Session, SignedIn,
+    CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::{SessionSeal, Unsealed},
@@ -153,6 +153,7 @@ impl Sessions {
                 return Some(Arc::new(SignedIn {
                     session: Arc::new(session),
                     claims,
+                    freshness: Freshness::Current,
                 }));
             }
         }
@@ -238,7 +239,7 @@ impl Sessions {
                 needs: Need::Refresh { claims, expired },
             });
         }
-        Step::Done(opened.signed_in(claims))
+        Step::Done(opened.signed_in(claims, Freshness::Current))
     }
 
     /// Says so once: it would be said with every request otherwise.
@@ -278,11 +279,16 @@ impl Content {
 }
 
 impl Opened {
-    pub(super) fn signed_in(self, claims: Arc<AccessTokenClaims>) -> Resolution {
+    pub(super) fn signed_in(
+        self,
+        claims: Arc<AccessTokenClaims>,
+        freshness: Freshness,
+    ) -> Resolution {
         Resolution {
             outcome: Outcome::SignedIn(Arc::new(SignedIn {
                 session: self.session,
                 claims,
+                freshness,
             })),
             cookie: self.cookie,
         }

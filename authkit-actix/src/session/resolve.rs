@@ -7,7 +7,7 @@ use tokio::time::{self, Instant};
 use tracing::warn;
 
 use super::{
-    CookieChange, Outcome, Resolution, Sessions, SignedIn,
+    CookieChange, Freshness, Outcome, Resolution, Sessions, SignedIn,
     open::{CLOCKS_APART_RETRY, Need, Opened, Step, Unsettled},
     refresh::{RefreshFailure, Successor, Target},
 };
@@ -18,13 +18,20 @@ use crate::{
 };
 
 impl Sessions {
-    /// Settles a session that could not be judged at once, within five seconds.
-    pub(crate) async fn resolve(&self, unsettled: Unsettled, request: RequestInfo) -> Resolution {
-        let resolution = self.settle(Step::Waits(unsettled), request).await;
+    /// Settles a session that could not be judged at once, within five seconds; in an outage by
+    /// a token that expired up to so many seconds of `grace` ago.
+    pub(crate) async fn resolve(
+        &self,
+        unsettled: Unsettled,
+        request: RequestInfo,
+        grace: Duration,
+    ) -> Resolution {
+        let step = Step::Waits(unsettled);
+        let resolution = self.settle(step, request, grace).await;
         self.placed(resolution).await
     }
 
-    async fn settle(&self, mut step: Step, request: RequestInfo) -> Resolution {
+    async fn settle(&self, mut step: Step, request: RequestInfo, grace: Duration) -> Resolution {
         let deadline = Instant::now() + DEADLINE;
         // A straggler's cookie may be several refreshes old: it is led from successor to successor.
         for _ in 0..MOST_STEPS {
@@ -68,6 +75,10 @@ impl Sessions {
                     let refreshed = refreshed.unwrap_or(Err(RefreshFailure::TOO_LATE));
                     match refreshed {
                         Ok(successor) => self.follow(opened, &claims, expired, &successor).await,
+                        Err(failure) if expired && self.is_in_grace(&claims, &failure, grace) => {
+                            let expired_at = claims.exp;
+                            Step::Done(opened.signed_in(claims, Freshness::Grace { expired_at }))
+                        }
                         Err(failure) => self.stay(opened, &claims, expired, failure).await,
                     }
                 }
@@ -105,7 +116,7 @@ impl Sessions {
         let step = self
             .follow(opened, &signed_in.claims, true, &successor)
             .await;
-        let resolution = self.settle(step, request).await;
+        let resolution = self.settle(step, request, Duration::ZERO).await;
         Ok(self.placed(resolution).await)
     }
 
@@ -113,6 +124,24 @@ impl Sessions {
     pub(crate) fn refreshed_lately(&self, signed_in: &SignedIn) -> Option<bool> {
         let session_id = &signed_in.claims.sid;
         self.refreshes.lately(&signed_in.session, session_id)
+    }
+
+    fn is_in_grace(
+        &self,
+        claims: &AccessTokenClaims,
+        failure: &RefreshFailure,
+        grace: Duration,
+    ) -> bool {
+        let is_outage = matches!(
+            failure,
+            RefreshFailure::Unavailable {
+                is_outage: true,
+                ..
+            }
+        );
+        let expired_for = self.refreshes.seconds_since(claims.exp);
+        // A token that has not expired was called in question for another reason.
+        is_outage && u64::try_from(expired_for).is_ok_and(|seconds| seconds <= grace.as_secs())
     }
 
     /// The step that follows when a refresh has given a successor.
@@ -201,7 +230,9 @@ fn unrefreshed(
             },
             cookie: CookieChange::Clear,
         },
-        RefreshFailure::Unavailable { .. } if !expired => opened.signed_in(claims),
+        RefreshFailure::Unavailable { .. } if !expired => {
+            opened.signed_in(claims, Freshness::Current)
+        }
         RefreshFailure::Unavailable { retry_after, .. } => cannot_tell(retry_after, opened.cookie),
     }
 }

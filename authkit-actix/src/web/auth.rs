@@ -28,7 +28,7 @@ use crate::{
     authkit::AuthKit,
     config::Origin,
     oauth::{ReturnTo, Screen, Selector, SignInOptions},
-    session::{BeginError, CookieChange, Outcome, RefreshFailure, Resolution, SignedIn},
+    session::{BeginError, CookieChange, Freshness, Outcome, RefreshFailure, Resolution, SignedIn},
     token,
     workos::Authentication,
 };
@@ -91,12 +91,14 @@ impl Auth {
 
     /// Whether the user has proved who they are within `max_age`; `None` when nobody is signed in.
     pub fn recent(&self, max_age: Duration) -> Option<RecentAuth> {
-        let authenticated_at = self.signed_in()?.claims.auth_time;
+        let signed_in = self.signed_in()?;
+        let authenticated_at = signed_in.claims.auth_time;
         let max_age = u32::try_from(max_age.as_secs()).unwrap_or(u32::MAX);
         let now = self.authkit().inner.clock.unix_seconds();
         Some(RecentAuth {
             authenticated_at,
-            is_stale: !access::is_within(authenticated_at, max_age, now),
+            is_stale: signed_in.freshness != Freshness::Current
+                || !access::is_within(authenticated_at, max_age, now),
         })
     }
 
@@ -314,7 +316,8 @@ impl fmt::Debug for Auth {
 pub struct RecentAuth {
     /// In seconds since the Unix epoch; `None` where the access token does not say.
     pub authenticated_at: Option<i64>,
-    /// Whether that is too long ago, or unknown.
+    /// Whether that is too long ago, or unknown; also when the session is served in
+    /// [grace](AuthUser::freshness).
     pub is_stale: bool,
 }
 

@@ -158,7 +158,7 @@ pub(super) async fn admit(
             Ok(())
         }
         Decision::Stale { max_age } => Err(refused(Refused::Stale { max_age })),
-        Decision::Forbidden | Decision::StaleForGood => {
+        Decision::Forbidden | Decision::StaleForGood | Decision::CannotTell => {
             Err(Rejection::Forbidden.error(authkit, request))
         }
     }

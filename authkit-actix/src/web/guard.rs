@@ -94,6 +94,9 @@ fn refusal(
         Ok(signed_in) => match rule.decide(&signed_in, authkit.inner.clock.unix_seconds()) {
             Decision::Pass => return None,
             Decision::Forbidden => Rejection::Forbidden,
+            Decision::CannotTell => Rejection::CannotTell {
+                retry_after: OUTAGE_RETRY,
+            },
             Decision::Stale { max_age } => Rejection::Stale {
                 max_age,
                 organization_id: signed_in.claims.org_id.clone(),
@@ -111,3 +114,6 @@ fn refusal(
     };
     Some(as_error(rejection.response_by(scheme, authkit, request)))
 }
+
+/// Seconds after which an outage may be over.
+const OUTAGE_RETRY: u64 = 5;

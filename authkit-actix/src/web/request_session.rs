@@ -3,6 +3,7 @@ use std::{
     future::pending,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use actix_web::{
@@ -10,7 +11,8 @@ use actix_web::{
     http::{
         Method,
         header::{
-            AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
+            AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, UPGRADE,
+            USER_AGENT,
         },
     },
 };
@@ -29,7 +31,7 @@ use crate::{
     authkit::AuthKit,
     config::PrivateWhen,
     request_info::RequestInfo,
-    session::{CookieChange, Outcome, Resolution, Step, Unsettled},
+    session::{CookieChange, Freshness, Outcome, Resolution, Standing, Step, Unsettled},
 };
 
 /// The session of one request: opened when somebody asks, once, and the same for everybody.
@@ -43,6 +45,8 @@ pub(crate) struct RequestSession {
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,
+    /// A GET or HEAD, and no way to a connection that its sender can speak on.
+    only_reads: bool,
     /// What WorkOS is told of the request, noted as soon as somebody has to wait for it.
     info: cell::OnceCell<RequestInfo>,
     asked: Cell<bool>,
@@ -75,6 +79,8 @@ impl RequestSession {
             cookies: headers.get_all(COOKIE).cloned().collect(),
             is_document,
             has_authorization: headers.contains_key(AUTHORIZATION),
+            only_reads: matches!(*request.method(), Method::GET | Method::HEAD)
+                && !headers.contains_key(UPGRADE),
             info: cell::OnceCell::new(),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
@@ -252,6 +258,7 @@ impl RequestSession {
             None if self.asked.get() || self.is_eager() => Some(self.own_resolution().await),
             None => None,
         };
+        let resolution = resolution.map(|resolution| self.unless_ended_since(resolution));
         self.closed.set(true);
         let config = &self.authkit.inner.config.cookie;
         let present = || self.found_cookies().names();
@@ -300,6 +307,21 @@ impl RequestSession {
         Effects { set_cookies, cache }
     }
 
+    /// A sign-out that came while the handler was at work wins: the browser may be through with its
+    /// answer already.
+    fn unless_ended_since(&self, resolution: Resolution) -> Resolution {
+        match &resolution.outcome {
+            Outcome::SignedIn(signed_in)
+                if matches!(resolution.cookie, CookieChange::Set(_))
+                    && self.authkit.inner.notices.standing(&signed_in.claims)
+                        == Standing::Ended =>
+            {
+                Resolution::signed_out(CookieChange::Clear)
+            }
+            _ => resolution,
+        }
+    }
+
     /// Whether the page's scripts get the access token with it.
     fn is_eager(&self) -> bool {
         self.is_document && !self.is_for_everyone.get() && self.carries_session()
@@ -320,7 +342,9 @@ impl RequestSession {
             .map(|(_, value)| value);
         let config = &inner.config.cookie;
         match &resolution?.outcome {
-            Outcome::SignedIn(signed_in) if self.is_document => {
+            Outcome::SignedIn(signed_in)
+                if self.is_document && signed_in.freshness == Freshness::Current =>
+            {
                 let token = signed_in.session.access_token.expose_secret();
                 (held != Some(token))
                     .then(|| set_cookie::eager_cookie(config, token))
@@ -362,6 +386,15 @@ impl RequestSession {
         self.authkit.inner.sessions.open(&candidates)
     }
 
+    /// How long ago the token may have expired in an outage: what only reads does little harm.
+    fn grace(&self) -> Duration {
+        if self.only_reads {
+            self.authkit.inner.config.outage_grace
+        } else {
+            Duration::ZERO
+        }
+    }
+
     async fn settle(&self, unsettled: Unsettled) -> Resolution {
         if self.closed.get() {
             warn!(
@@ -375,7 +408,11 @@ impl RequestSession {
         self.authkit
             .inner
             .sessions
-            .resolve(unsettled, self.info.get().cloned().unwrap_or_default())
+            .resolve(
+                unsettled,
+                self.info.get().cloned().unwrap_or_default(),
+                self.grace(),
+            )
             .instrument(debug_span!("authkit.session.resolve"))
             .await
     }

@@ -16,6 +16,8 @@ pub(crate) enum RefreshFailure {
     /// Nothing is known; worth another try after so many seconds.
     Unavailable {
         retry_after: u64,
+        /// WorkOS does not answer, or not as itself.
+        is_outage: bool,
         /// WorkOS named the time after which to ask again.
         asked_to_wait: bool,
     },
@@ -25,11 +27,13 @@ impl RefreshFailure {
     /// The refresh goes on, and nobody waits any longer.
     pub(crate) const TOO_LATE: Self = Self::Unavailable {
         retry_after: 1,
+        is_outage: true,
         asked_to_wait: false,
     };
     /// Nothing can be said of why.
     pub(super) const UNEXPLAINED: Self = Self::Unavailable {
         retry_after: RETRY_AFTER,
+        is_outage: false,
         asked_to_wait: false,
     };
 }
@@ -69,14 +73,12 @@ pub(super) fn unavailable(
     retry_after: Option<Duration>,
 ) -> RefreshFailure {
     warn!(%reason, "a session could not be refreshed");
+    let is_outage = is_outage(reason);
     // Where the answer may have been lost, it has to be asked for again while WorkOS still knows it.
-    let longest = if is_outage(reason) {
-        REPEATABLE
-    } else {
-        u64::MAX
-    };
+    let longest = if is_outage { REPEATABLE } else { u64::MAX };
     RefreshFailure::Unavailable {
         retry_after: retry_after.map_or(RETRY_AFTER, |wait| wait.as_secs().clamp(1, longest)),
+        is_outage,
         asked_to_wait: retry_after.is_some(),
     }
 }

@@ -7,7 +7,8 @@ use tokio::time::{self, Instant};
 use tracing::error;
 
 use super::{
-    super::open::CLOCKS_APART_RETRY, DEADLINE, Means, RefreshFailure, Session, SignedIn, Successor,
+    super::{Freshness, open::CLOCKS_APART_RETRY},
+    DEADLINE, Means, RefreshFailure, Session, SignedIn, Successor,
     failure::unavailable,
 };
 use crate::{
@@ -80,6 +81,7 @@ impl Flight {
             let signed_in = SignedIn {
                 session: Arc::clone(&session),
                 claims,
+                freshness: Freshness::Current,
             };
             let hooks = &means.settings.hooks;
             hooks.refreshed(&Arc::new(signed_in), self.request);

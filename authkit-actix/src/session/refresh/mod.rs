@@ -119,6 +119,10 @@ impl Refreshes {
         buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
     }
 
+    pub(super) fn seconds_since(&self, time: i64) -> i64 {
+        self.clock.unix_seconds().saturating_sub(time)
+    }
+
     /// How many seconds before its end a token is refreshed.
     pub(super) fn buffer(&self, claims: &AccessTokenClaims) -> i64 {
         let lifetime = claims.exp.saturating_sub(claims.iat);

@@ -36,6 +36,7 @@ enum Outcome {
     Unavailable {
         retry_after: u64,
         asked_to_wait: bool,
+        is_outage: bool,
     },
 }
 
@@ -134,9 +135,11 @@ impl SharedRefresh {
                     &RefreshFailure::Unavailable {
                         retry_after,
                         asked_to_wait,
+                        is_outage,
                     } => Outcome::Unavailable {
                         retry_after,
                         asked_to_wait,
+                        is_outage,
                     },
                 };
                 (organization_id, outcome)
@@ -172,9 +175,11 @@ impl SharedRefresh {
             Outcome::Unavailable {
                 retry_after,
                 asked_to_wait,
+                is_outage,
             } => Err(failed(RefreshFailure::Unavailable {
                 retry_after,
                 asked_to_wait,
+                is_outage,
             })),
         };
         Flown {

@@ -20,6 +20,7 @@ impl Flight {
             debug!(retry_after, "WorkOS is not asked to refresh a session");
             return Err(RefreshFailure::Unavailable {
                 retry_after,
+                is_outage: true,
                 asked_to_wait: false,
             });
         }

@@ -24,7 +24,7 @@ use crate::{
     authkit::AuthKit,
     flights::FlightKey,
     oauth::{Screen, SignInOptions},
-    session::{CookieChange, Outcome, Resolution, SignedIn},
+    session::{CookieChange, Freshness, Outcome, Resolution, SignedIn},
     web::{
         auth::{Auth, RefreshError, allowed_return_to, end_session_in},
         browser_session::BrowserSession,
@@ -197,6 +197,10 @@ impl Asker {
             return Err(as_error(unavailable(request, RETRY_AFTER)));
         };
         let refusal = match session.resolution(request).await.outcome {
+            // A script would go on with an expired token, and with rights that may be gone.
+            Outcome::SignedIn(signed_in) if signed_in.freshness != Freshness::Current => {
+                unavailable(request, RETRY_AFTER)
+            }
             Outcome::SignedIn(signed_in) => {
                 return Ok(Self {
                     auth: Auth::of(Rc::clone(&session), request),
