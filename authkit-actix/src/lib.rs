@@ -104,6 +104,8 @@
 //! | take API keys | [`require_api_key`], [`ApiKey`] |
 //! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
 //! | ask for feature flags | [`AuthKit::feature_flags`] |
+//! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] |
+//! | keep less of the user in the cookie | [`AuthKitBuilder::user_fields`] |
 //! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
 //! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
 //! | write middleware of your own | [`AuthKit::session`] |
@@ -157,7 +159,7 @@ pub use self::{
     access::{AuthUser, BearerUser, Caller, NoClaims, ProfileError},
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
-    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite},
+    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite, SealFormat},
     feature_flags::{
         EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
         FeatureFlagsError,
@@ -181,12 +183,12 @@ pub use self::{
     },
     workos::{
         ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
-        OrganizationChoice, User,
+        OrganizationChoice, User, UserField,
     },
 };
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
-/// Compiles and runs the README's examples with the others.
+/// Compiles and runs the examples of the README and of `docs/` with the others.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
@@ -194,3 +196,7 @@ struct ReadmeDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/browser.md")]
 struct BrowserGuideDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sharing-with-nextjs.md")]
+struct SharingDoctests;

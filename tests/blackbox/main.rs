@@ -18,6 +18,7 @@ mod responses;
 mod revocation;
 mod secrets;
 mod sessions_in_handlers;
+mod shared_sessions;
 mod sign_in_urls;
 mod sign_out;
 mod signing_in;

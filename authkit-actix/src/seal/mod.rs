@@ -1,10 +1,13 @@
 //! Sealed values: bytes in, a cookie-safe string out, and back only with the same key and purpose.
 
 mod chacha;
+mod iron;
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+
+pub(crate) use self::iron::IronSealer;
 
 /// Seals and opens values under a ring of passwords.
 ///
@@ -43,6 +46,8 @@ pub(crate) enum SealError {
     Malformed,
     #[error("the value was altered, or sealed with another password or for another purpose")]
     Refused,
+    #[error("the value was sealed for a time that has passed")]
+    Expired,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }

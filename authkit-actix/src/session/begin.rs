@@ -83,6 +83,8 @@ impl Admission {
 
 /// A session that has just begun.
 pub(crate) struct Begun {
+    /// With the whole user, of whom the cookie may keep less.
+    pub(crate) newcomer: Arc<SignedIn>,
     pub(crate) signed_in: Arc<SignedIn>,
     pub(crate) sealed: Arc<str>,
     /// Unix seconds.
@@ -180,7 +182,7 @@ impl Means {
             let newcomer = Arc::clone(&begun);
             self.hooks.run("on_success", move || hook(newcomer)).await;
         }
-        self.hooks.signed_in(&begun.signed_in, request);
+        self.hooks.signed_in(&begun.newcomer, request);
         Ok(begun)
     }
 
@@ -207,7 +209,11 @@ impl Means {
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
-                let sealed = self.seal.seal(&session).map_err(|error| {
+                let newcomer = SignedIn {
+                    session: Arc::new(session.clone()),
+                    claims: claims.clone(),
+                };
+                let sealed = self.seal.seal(&mut session).map_err(|error| {
                     error!(%error, "a session could not be sealed");
                     BeginError::Unusable
                 })?;
@@ -215,6 +221,7 @@ impl Means {
                     at: self.clock.unix_seconds(),
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
                     oauth_tokens,
+                    newcomer: Arc::new(newcomer),
                     signed_in: Arc::new(SignedIn {
                         session: Arc::new(session),
                         claims,

@@ -84,7 +84,7 @@ impl Sessions {
             .iter()
             .filter_map(|sealed| self.seal.open(sealed));
         let Some(Unsealed {
-            session,
+            mut session,
             is_outdated,
         }) = opened.next()
         else {
@@ -97,7 +97,7 @@ impl Sessions {
         }
         let cookie = if is_outdated || candidates.len() > 1 {
             self.seal
-                .seal(&session)
+                .seal(&mut session)
                 .map_or(CookieChange::Keep, CookieChange::Set)
         } else {
             CookieChange::Keep

@@ -45,6 +45,9 @@ impl Sessions {
                     let refreshed = refreshed.unwrap_or(Err(RefreshFailure::TOO_LATE));
                     match refreshed {
                         Ok(successor) => self.succeed(&successor),
+                        Err(RefreshFailure::Ended) if self.seal.is_shared() => {
+                            Step::Done(Resolution::signed_out(CookieChange::ClearUnlessRenewed))
+                        }
                         Err(failure) => Step::Done(unrefreshed(opened, *claims, expired, failure)),
                     }
                 }

@@ -22,6 +22,7 @@ use super::{
     negotiate::RequestKind,
     rejection::as_error,
     set_cookie::{self, EAGER_COOKIE, FoundCookies},
+    spent::SpentMark,
 };
 use crate::{
     authkit::AuthKit,
@@ -240,12 +241,24 @@ impl RequestSession {
         self.closed.set(true);
         let found = self.found_cookies();
         let config = &self.authkit.inner.config.cookie;
+        let mut asks_again = false;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
                 set_cookie::session_cookies(config, sealed, &found.names())
             }
             Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &found.names()),
+            Some(CookieChange::ClearUnlessRenewed) => {
+                let mark = SpentMark::of(config, &found.candidates());
+                if mark.is_among(&self.cookies) {
+                    let mut removal = set_cookie::removal_cookies(config, &found.names());
+                    removal.push(mark.removal(config));
+                    removal
+                } else {
+                    asks_again = true;
+                    vec![mark.cookie(config)]
+                }
+            }
         };
         set_cookies.extend(self.eager_cookie(resolution.as_ref()));
         let is_signed_in = resolution
@@ -268,7 +281,11 @@ impl RequestSession {
         } else {
             CachePolicy::Untouched
         };
-        Effects { set_cookies, cache }
+        Effects {
+            set_cookies,
+            cache,
+            asks_again,
+        }
     }
 
     /// Whether the page's scripts get the access token with it.
@@ -380,6 +397,8 @@ impl Drop for Settling<'_> {
 pub(crate) struct Effects {
     set_cookies: Vec<String>,
     cache: CachePolicy,
+    /// The session may be alive in a cookie that the browser has by now.
+    pub(crate) asks_again: bool,
 }
 
 impl Effects {

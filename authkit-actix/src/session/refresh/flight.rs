@@ -43,7 +43,7 @@ impl Flight {
             error!("WorkOS answered a refresh with another user's session");
             return Err(unavailable(TransientReason::Unverifiable, None));
         }
-        let session = Session::from_authentication(answer, Some(&self.previous));
+        let mut session = Session::from_authentication(answer, Some(&self.previous));
         let token = session.access_token.expose_secret();
         let mut verified = None;
         let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;
@@ -66,7 +66,7 @@ impl Flight {
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };
-        let Ok(sealed) = means.seal.seal(&session) else {
+        let Ok(sealed) = means.seal.seal(&mut session) else {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
         decision!(means.settings.lift_decisions, "the session was refreshed");
