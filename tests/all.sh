@@ -36,6 +36,8 @@ fi
     npm test
     npm run prepack
 )
+# The libraries that session cookies are shared with.
+[ tests/interop/node_modules/.package-lock.json -nt tests/interop/package-lock.json ] || npm ci --prefix tests/interop
 (cd examples/react-spa && npm ci && npm run build)
 
 cargo fmt --all --check

@@ -17,7 +17,7 @@ use crate::{
     api_keys::ApiKeys,
     background::Background,
     clock::{Clock, SystemClock},
-    config::{Config, ConfigError, Origin, PrivateWhen, SameSite, Settings},
+    config::{Config, ConfigError, Origin, PrivateWhen, SameSite, SealFormat, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
     lookups::Lookups,
     oauth::{Screen, SignInOptions},
@@ -31,7 +31,7 @@ use crate::{
     session_store::{OwnStore, SessionStore, Store},
     sharing::Sharing,
     token::{FetchKeys, Jwks, Tokens, Verifier},
-    workos::{self, OrganizationChoice, WorkOs},
+    workos::{self, OrganizationChoice, UserField, WorkOs},
 };
 #[cfg(feature = "emulator")]
 use crate::{config, emulator::Emulator};
@@ -273,6 +273,7 @@ impl fmt::Debug for AuthKit {
 pub struct AuthKitBuilder {
     settings: Settings,
     clock: Option<Arc<dyn Clock>>,
+    user_fields: Option<Vec<UserField>>,
     api_key_cache: Duration,
     profile_cache: Duration,
     hooks: SessionHooks,
@@ -362,6 +363,52 @@ impl AuthKitBuilder {
     /// Defaults to [`SameSite::Lax`].
     pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
         self.settings.cookie_same_site = Some(same_site);
+        self
+    }
+
+    /// How the session cookie is sealed: for this library alone, or as authkit-nextjs and its kin do,
+    /// to share sessions with applications on those.
+    ///
+    /// Defaults to [`SealFormat::ChaCha`].
+    pub fn seal_format(mut self, format: SealFormat) -> Self {
+        self.settings.seal_format = format;
+        self
+    }
+
+    /// Passwords that shared seals name by an id other than `1`: those of an application that gives
+    /// iron-session a map of them. They open session cookies and seal none.
+    ///
+    /// Defaults to none. Only with [`SealFormat::Iron`]; the id `1` is
+    /// [`cookie_password`](Self::cookie_password), which the other application's map must have there
+    /// to read what is sealed here.
+    pub fn iron_passwords<I: Into<String>, P: Into<SecretString>>(
+        mut self,
+        passwords: impl IntoIterator<Item = (I, P)>,
+    ) -> Self {
+        let passwords = passwords.into_iter();
+        self.settings.iron_passwords = passwords
+            .map(|(id, password)| (id.into(), password.into()))
+            .collect();
+        self
+    }
+
+    /// What the session cookie keeps of its user besides the id, the email address and whether that is
+    /// verified: less of it makes a smaller cookie.
+    ///
+    /// [`AuthUser`] then shows the rest as `None`, and metadata as empty. Sign-ins show all of it to
+    /// the hooks of the callback and to [`on_signed_in`](Self::on_signed_in), which may store what the
+    /// application wants to look up later.
+    ///
+    /// Defaults to everything.
+    ///
+    /// ```
+    /// use authkit_actix::{AuthKit, UserField};
+    ///
+    /// let small = AuthKit::builder().user_fields([UserField::FirstName, UserField::LastName]);
+    /// let smallest = AuthKit::builder().user_fields([]);
+    /// ```
+    pub fn user_fields(mut self, fields: impl IntoIterator<Item = UserField>) -> Self {
+        self.user_fields = Some(fields.into_iter().collect());
         self
     }
 
@@ -830,7 +877,12 @@ impl AuthKitBuilder {
         .map_err(|message| ConfigError::one("build", None, message))?;
         let hooks = Arc::new(Hooks::new(self.hooks));
         let sealer = Arc::new(Sealer::new(&config.cookie_passwords));
-        let session_seal = Arc::new(SessionSeal::new(Arc::clone(&sealer)));
+        let session_seal = Arc::new(SessionSeal::new(
+            &config,
+            self.user_fields.as_deref(),
+            Arc::clone(&sealer),
+            Arc::clone(&clock),
+        ));
         let keys = fetch_keys(&workos, &background);
         #[cfg(feature = "testing")]
         let keys = self.key_set.map_or(keys, fixed_keys);

@@ -33,6 +33,23 @@ pub enum SameSite {
     None,
 }
 
+/// How the session cookie is sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SealFormat {
+    /// XChaCha20-Poly1305, with a key that is for sessions alone. The right choice unless an
+    /// application on another AuthKit library is to read the cookie.
+    #[default]
+    ChaCha,
+    /// iron-session's `Fe26.2`, which authkit-nextjs, authkit-session and the WorkOS SDK for Node
+    /// read and write: under one domain, cookie name and password, your apps share their sessions in
+    /// both directions.
+    ///
+    /// Those libraries know no chunks, so a session that outgrows one cookie loses members of its
+    /// user first. Cookies of the default format still open, and are sealed anew.
+    Iron,
+}
+
 /// Everything that is wrong with the configuration.
 ///
 /// Its [`Display`] lists each problem with the builder's method, the environment variable and the
@@ -69,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) cookie_max_age: Option<Duration>,
     pub(crate) cookie_domain: Option<String>,
     pub(crate) cookie_same_site: Option<SameSite>,
+    pub(crate) seal_format: SealFormat,
+    pub(crate) iron_passwords: Vec<(String, SecretString)>,
     pub(crate) host_prefix: bool,
     pub(crate) api_hostname: Option<String>,
     pub(crate) api_https: Option<bool>,
@@ -124,6 +143,9 @@ pub(crate) struct Config {
     pub(crate) base_url: Origin,
     pub(crate) api_url: Origin,
     pub(crate) cookie: CookieConfig,
+    pub(crate) seal_format: SealFormat,
+    /// By the id that others' shared seals name them by.
+    pub(crate) iron_passwords: Vec<(String, SecretString)>,
     /// `None`: 60 s before expiry, 30 s for tokens that live 300 s or less.
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) leeway: Duration,
@@ -206,6 +228,7 @@ impl Config {
             },
             base_url.as_ref(),
         );
+        let iron_passwords = reader.iron_passwords(code.iron_passwords, code.seal_format);
         let refresh_buffer = reader.refresh_buffer(code.refresh_buffer);
         let leeway = reader.leeway(code.leeway);
         let outage_grace = reader.outage_grace(code.outage_grace);
@@ -269,6 +292,8 @@ impl Config {
             base_url,
             api_url,
             cookie,
+            seal_format: code.seal_format,
+            iron_passwords,
             refresh_buffer,
             leeway,
             outage_grace,
@@ -519,6 +544,9 @@ const SELECT_ORGANIZATION: &str = "select-organization";
 
 /// What the names of the cookies of a running sign-in begin with.
 pub(crate) const VERIFIER_COOKIE_PREFIX: &str = "wos-auth-verifier-";
+
+/// Browsers drop a cookie whose name and value together are longer, in bytes (RFC 6265bis, 5.7).
+pub(crate) const LARGEST_COOKIE: usize = 4096;
 
 /// The name under which Next.js apps have the redirect URI.
 const REDIRECT_URI_ALIAS: &str = "NEXT_PUBLIC_WORKOS_REDIRECT_URI";

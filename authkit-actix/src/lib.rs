@@ -104,6 +104,8 @@
 //! | take API keys | [`require_api_key`], [`ApiKey`] |
 //! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
 //! | ask for feature flags | [`AuthKit::feature_flags`] |
+//! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] |
+//! | keep less of the user in the cookie | [`AuthKitBuilder::user_fields`] |
 //! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
 //! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
 //! | write middleware of your own | [`AuthKit::session`] |
@@ -161,7 +163,7 @@ pub use self::{
     access::{AuthUser, BearerUser, Caller, NoClaims, ProfileError},
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
-    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite},
+    config::{ConfigError, ConfigProblem, PrivateWhen, SameSite, SealFormat},
     feature_flags::{
         EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
         FeatureFlagsError,
@@ -186,12 +188,12 @@ pub use self::{
     },
     workos::{
         ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
-        OrganizationChoice, User,
+        OrganizationChoice, User, UserField,
     },
 };
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
-/// Compiles and runs the README's examples with the others.
+/// Compiles and runs the examples of the README and of `docs/` with the others.
 #[cfg(all(doctest, feature = "testing", feature = "redis"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
@@ -204,3 +206,6 @@ struct BrowserGuideDoctests;
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/several-machines.md")]
 struct SeveralMachinesDoctests;
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sharing-with-nextjs.md")]
+struct SharingDoctests;

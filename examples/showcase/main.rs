@@ -55,7 +55,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let mut authkit = AuthKit::builder()
         .or_emulator(&base_url)?
-        .return_to_origins(settings.return_to_origins);
+        .return_to_origins(settings.return_to_origins)
+        .seal_format(settings.seal_format);
     if let Some(buffer) = settings.refresh_buffer {
         authkit = authkit.refresh_buffer(buffer);
     }

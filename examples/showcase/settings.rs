@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use authkit_actix::SealFormat;
 use tracing_subscriber::EnvFilter;
 
 /// What the environment says, read and checked.
@@ -9,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) log: EnvFilter,
     pub(crate) workers: Option<usize>,
+    pub(crate) seal_format: SealFormat,
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) eager_auth: bool,
     pub(crate) bearer: bool,
@@ -33,18 +35,11 @@ impl Settings {
         if reader.text("SHOWCASE_WEBHOOK_SECRET").is_some() {
             reader.problem("SHOWCASE_WEBHOOK_SECRET", "is not supported yet; unset it");
         }
-        match reader.text("SHOWCASE_SEAL_FORMAT").as_deref() {
-            None | Some("chacha") => {}
-            Some("iron") => reader.problem(
-                "SHOWCASE_SEAL_FORMAT",
-                "`iron` is not supported yet; unset it, or set it to `chacha`",
-            ),
-            Some(_) => reader.problem("SHOWCASE_SEAL_FORMAT", "must be `chacha` or `iron`"),
-        }
         let settings = Self {
             port: reader.number("PORT").unwrap_or(3000),
             log: reader.log_filter("SHOWCASE_LOG"),
             workers: reader.number("SHOWCASE_WORKERS"),
+            seal_format: reader.seal_format("SHOWCASE_SEAL_FORMAT"),
             refresh_buffer: reader
                 .number("SHOWCASE_REFRESH_BUFFER")
                 .map(Duration::from_secs),
@@ -95,6 +90,17 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             Some(_) => {
                 self.problem(name, "must be `true` or `false`");
                 false
+            }
+        }
+    }
+
+    fn seal_format(&mut self, name: &str) -> SealFormat {
+        match self.text(name).as_deref() {
+            None | Some("chacha") => SealFormat::ChaCha,
+            Some("iron") => SealFormat::Iron,
+            Some(_) => {
+                self.problem(name, "must be `chacha` or `iron`");
+                SealFormat::default()
             }
         }
     }

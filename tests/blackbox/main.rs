@@ -20,6 +20,7 @@ mod revocation;
 mod secrets;
 mod server_sessions;
 mod sessions_in_handlers;
+mod shared_sessions;
 mod sign_in_urls;
 mod sign_out;
 mod signing_in;

@@ -4,6 +4,7 @@
 mod app;
 mod browser;
 mod clock;
+pub mod iron;
 mod log;
 mod port;
 mod redis;

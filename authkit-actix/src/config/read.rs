@@ -1,13 +1,13 @@
 //! The rules, one method for each value.
 
-use std::{borrow::Cow, num::NonZeroU16, str::FromStr, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, num::NonZeroU16, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::{
     ConfigProblem, CookieConfig, Origin, Paths, REDIRECT_URI_ALIAS, SELECT_ORGANIZATION, SameSite,
-    VERIFIER_COOKIE_PREFIX, http_url, shown,
+    SealFormat, VERIFIER_COOKIE_PREFIX, http_url, shown,
 };
 
 /// Reads each value from code or else from its variable, and collects what is wrong.
@@ -131,6 +131,36 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         let mut passwords = vec![current];
         passwords.extend(previous);
         Some(passwords)
+    }
+
+    pub(super) fn iron_passwords(
+        &mut self,
+        passwords: Vec<(String, SecretString)>,
+        format: SealFormat,
+    ) -> Vec<(String, SecretString)> {
+        if !passwords.is_empty() && format != SealFormat::Iron {
+            self.note(
+                IRON_PASSWORDS,
+                "only the shared seal has password ids; add `.seal_format(SealFormat::Iron)`",
+            );
+        }
+        let mut ids = BTreeSet::new();
+        for (id, password) in &passwords {
+            let is_word = id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let problem = match weakness(password.expose_secret()) {
+                _ if id.is_empty() || !is_word => {
+                    "is no id; write letters, digits and `_`".to_owned()
+                }
+                _ if id == "1" => "is the cookie password itself; leave it out here".to_owned(),
+                _ if !ids.insert(id) => "is there twice; leave one out".to_owned(),
+                Some(weakness) => format!("has a password that {weakness}"),
+                None => continue,
+            };
+            self.note(IRON_PASSWORDS, format!("id `{}` {problem}", shown(id)));
+        }
+        passwords
     }
 
     pub(super) fn redirect_uri(&mut self, code: Option<String>) -> Option<Url> {
@@ -691,6 +721,7 @@ const COOKIE_NAME: Name = Name::new("cookie_name", "WORKOS_COOKIE_NAME");
 const COOKIE_MAX_AGE: Name = Name::new("cookie_max_age", "WORKOS_COOKIE_MAX_AGE");
 const COOKIE_DOMAIN: Name = Name::new("cookie_domain", "WORKOS_COOKIE_DOMAIN");
 const COOKIE_SAME_SITE: Name = Name::new("cookie_same_site", "WORKOS_COOKIE_SAMESITE");
+const IRON_PASSWORDS: Name = Name::only_in_code("iron_passwords");
 const HOST_PREFIX: Name = Name::only_in_code("host_prefix");
 const API_HOSTNAME: Name = Name::new("api_hostname", "WORKOS_API_HOSTNAME");
 const API_HTTPS: Name = Name::new("api_https", "WORKOS_API_HTTPS");

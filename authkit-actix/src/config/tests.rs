@@ -237,6 +237,46 @@ fn previous_passwords_follow_the_newest_and_obey_the_same_rules() {
 }
 
 #[test]
+fn password_ids_are_words_of_the_shared_seal_alone() {
+    let sharing = |passwords: &[(&str, &str)]| Settings {
+        seal_format: SealFormat::Iron,
+        iron_passwords: passwords
+            .iter()
+            .map(|&(id, password)| (id.to_owned(), password.into()))
+            .collect(),
+        ..Settings::default()
+    };
+    let other = "another-password-of-at-least-32-characters";
+    let config = parse_with(sharing(&[("2", other), ("old_one", PASSWORD)]), &[]);
+    let config = config.expect("two ids");
+    assert_eq!(config.seal_format, SealFormat::Iron);
+    assert_eq!(config.iron_passwords[0].0, "2");
+    assert_eq!(config.iron_passwords[0].1.expose_secret(), other);
+
+    for (passwords, problem) in [
+        (&[("", other)][..], "id `` is no id"),
+        (&[("a*b", other)], "id `a*b` is no id"),
+        (&[("1", other)], "id `1` is the cookie password itself"),
+        (&[("2", other), ("2", PASSWORD)], "id `2` is there twice"),
+        (
+            &[("2", "too-short-a-secret")],
+            "id `2` has a password that is shorter",
+        ),
+    ] {
+        let refused = refused_with(sharing(passwords), &[]);
+        assert!(refused.starts_with("iron_passwords: "), "{refused}");
+        assert!(refused.contains(problem), "{refused}");
+        assert!(!refused.contains("too-short-a-secret"), "{refused}");
+    }
+    let default_seal = Settings {
+        seal_format: SealFormat::ChaCha,
+        ..sharing(&[("2", other)])
+    };
+    let refused = refused_with(default_seal, &[]);
+    assert!(refused.contains("SealFormat::Iron"), "{refused}");
+}
+
+#[test]
 fn the_redirect_uri_has_an_alias_that_loses() {
     let alias = (
         "NEXT_PUBLIC_WORKOS_REDIRECT_URI",

@@ -1,13 +1,14 @@
 //! Sealed values: bytes in, a cookie-safe string out, and back only with the same key and purpose.
 
 mod chacha;
+mod iron;
 mod secret;
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-pub(crate) use self::secret::SecretSeal;
+pub(crate) use self::{iron::IronSealer, secret::SecretSeal};
 
 /// Seals and opens values under a ring of passwords.
 ///
@@ -48,6 +49,8 @@ pub(crate) enum SealError {
     Malformed,
     #[error("the value was altered, or sealed with another password or for another purpose")]
     Refused,
+    #[error("the value was sealed for a time that has passed")]
+    Expired,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }

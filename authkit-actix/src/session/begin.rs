@@ -93,6 +93,8 @@ impl Admission {
 
 /// A session that has just begun.
 pub(crate) struct Begun {
+    /// With the whole user, of whom the cookie may keep less.
+    pub(crate) newcomer: Arc<SignedIn>,
     pub(crate) signed_in: Arc<SignedIn>,
     pub(crate) sealed: Arc<str>,
     /// Unix seconds.
@@ -219,15 +221,18 @@ impl Means {
             error!("a sign-in that another instance finished does not verify here");
             return Err(BeginError::Unusable);
         };
+        let organization_id = claims.org_id.clone();
+        let signed_in = Arc::new(SignedIn {
+            session: Arc::new(session),
+            claims,
+            freshness: Freshness::Current,
+        });
         Ok(Arc::new(Begun {
-            organization_id: claims.org_id.clone(),
+            organization_id,
             // Those are for the hooks, which ran where the sign-in was finished.
             oauth_tokens: None,
-            signed_in: Arc::new(SignedIn {
-                session: Arc::new(session),
-                claims,
-                freshness: Freshness::Current,
-            }),
+            newcomer: Arc::clone(&signed_in),
+            signed_in,
             sealed: sealed.into(),
             at,
         }))
@@ -265,7 +270,7 @@ impl Means {
             let newcomer = Arc::clone(&begun);
             self.hooks.run("on_success", move || hook(newcomer)).await;
         }
-        self.hooks.signed_in(&begun.signed_in, request);
+        self.hooks.signed_in(&begun.newcomer, request);
         Ok(begun)
     }
 
@@ -320,11 +325,17 @@ impl Means {
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+                let newcomer = SignedIn {
+                    session: Arc::new(session.clone()),
+                    claims: Arc::clone(&claims),
+                    freshness: Freshness::Current,
+                };
                 let sealed = self.cookie_for(&mut session).await?;
                 return Ok(Begun {
                     at: self.clock.unix_seconds(),
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
                     oauth_tokens,
+                    newcomer: Arc::new(newcomer),
                     signed_in: Arc::new(SignedIn {
                         session: Arc::new(session),
                         claims,

@@ -13,6 +13,7 @@ macro_rules! decision {
 
 mod begin;
 mod hooks;
+mod iron_document;
 mod notices;
 mod open;
 mod refresh;
@@ -51,25 +52,27 @@ use crate::{
     workos::{Authentication, Impersonator, User},
 };
 
-/// What the session cookie holds, sealed.
+/// What the session cookie holds, sealed; the shared seal has the names in camelCase.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Session {
+    #[serde(alias = "accessToken")]
     pub(crate) access_token: SecretString,
+    #[serde(alias = "refreshToken")]
     pub(crate) refresh_token: SecretString,
     pub(crate) user: User,
     #[serde(default)]
     pub(crate) impersonator: Option<Impersonator>,
-    #[serde(default)]
+    #[serde(default, alias = "authenticationMethod")]
     pub(crate) authentication_method: Option<String>,
     /// When the user was last sent to sign in again for a route with `max_age`, in Unix seconds.
-    #[serde(default)]
+    #[serde(default, alias = "reauthenticatedAt")]
     pub(crate) reauthenticated_at: Option<i64>,
     /// Where the server keeps it, if it does.
     #[serde(skip)]
     place: Option<stored::Place>,
 }
 
-/// [`Session`] as it is written: the one place that exposes its secrets to serde.
+/// [`Session`] as it is written for this library alone.
 #[derive(Serialize)]
 struct SessionDocument<'a> {
     access_token: &'a str,
@@ -134,6 +137,9 @@ pub(crate) enum CookieChange {
     Keep,
     Set(Arc<str>),
     Clear,
+    /// Its refresh token was refused, but another application may have renewed it meanwhile: it goes
+    /// when the browser sends it again.
+    ClearUnlessRenewed,
 }
 
 impl Session {
@@ -196,6 +202,7 @@ impl fmt::Debug for CookieChange {
             Self::Keep => "Keep",
             Self::Set(_) => "Set",
             Self::Clear => "Clear",
+            Self::ClearUnlessRenewed => "ClearUnlessRenewed",
         })
     }
 }

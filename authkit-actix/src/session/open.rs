@@ -102,7 +102,7 @@ impl Sessions {
     /// Nothing is believed of several that open: one of them may have been planted.
     pub(crate) fn open(&self, candidates: &[Cow<'_, str>]) -> Step {
         let mut opened = candidates.iter().filter_map(|sealed| self.content(sealed));
-        let Some(content) = opened.next() else {
+        let Some(mut content) = opened.next() else {
             warn!("a session cookie that does not open was refused");
             return Step::Done(Resolution::signed_out(CookieChange::Clear));
         };
@@ -112,7 +112,7 @@ impl Sessions {
         }
         let is_written_again = content.is_outdated() || candidates.len() > 1;
         let cookie = if is_written_again {
-            self.seal(&content)
+            self.seal(&mut content)
                 .map_or(CookieChange::Keep, CookieChange::Set)
         } else {
             CookieChange::Keep
@@ -261,9 +261,9 @@ impl Sessions {
     }
 
     /// The value of the cookie, written anew.
-    fn seal(&self, content: &Content) -> Option<Arc<str>> {
+    fn seal(&self, content: &mut Content) -> Option<Arc<str>> {
         match content {
-            Content::Session(unsealed) => self.seal.seal(&unsealed.session).ok(),
+            Content::Session(unsealed) => self.seal.seal(&mut unsealed.session).ok(),
             Content::Handle { handle, .. } => self.stored.as_ref()?.seal(handle).ok(),
         }
     }

@@ -79,6 +79,11 @@ impl Sessions {
                             let expired_at = claims.exp;
                             Step::Done(opened.signed_in(claims, Freshness::Grace { expired_at }))
                         }
+                        Err(RefreshFailure::Ended)
+                            if self.seal.is_shared() && opened.session.handle().is_none() =>
+                        {
+                            Step::Done(Resolution::signed_out(CookieChange::ClearUnlessRenewed))
+                        }
                         Err(failure) => self.stay(opened, &claims, expired, failure).await,
                     }
                 }

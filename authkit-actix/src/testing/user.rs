@@ -206,8 +206,8 @@ impl TestUser {
 
     fn cookies(&self) -> Vec<(String, String)> {
         let app = self.app();
-        let session = Session::from_authentication(self.authentication(), None);
-        let sealed = app.inner.sessions.seal.seal(&session);
+        let mut session = Session::from_authentication(self.authentication(), None);
+        let sealed = app.inner.sessions.seal.seal(&mut session);
         let sealed = sealed.expect("the profile and claims of a test user fit into cookies");
         set_cookie::split(&app.inner.config.cookie.name, &sealed)
     }

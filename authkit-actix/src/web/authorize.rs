@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     authkit::AuthKit,
-    config::{Origin, VERIFIER_COOKIE_PREFIX},
+    config::{LARGEST_COOKIE, Origin, VERIFIER_COOKIE_PREFIX},
     oauth::{
         ReturnTo, Screen, SealedState, Selector, SignInOptions, SignInState, verifier_cookie_name,
     },
@@ -272,8 +272,6 @@ fn cookie_bytes(value: &str) -> usize {
     VERIFIER_COOKIE_PREFIX.len() + HASH_DIGITS + value.len()
 }
 
-/// RFC 6265bis section 5.7: the name and value together.
-const LARGEST_COOKIE: usize = 4096;
 const HASH_DIGITS: usize = 8;
 const MOST_PENDING: usize = 5;
 const MOST_PENDING_BYTES: usize = 4096;

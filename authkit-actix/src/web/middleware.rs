@@ -11,16 +11,23 @@ use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{Method, uri::PathAndQuery},
 };
 use futures::future::LocalBoxFuture;
 
 use super::{
-    negotiate::is_cors_preflight,
+    authorize::redirect,
+    negotiate::{RequestKind, is_cors_preflight},
     path_pattern::{PathPatterns, is_ambiguous},
     rejection::Rejection,
     request_session::{Effects, RequestSession},
 };
-use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
+use crate::{
+    authkit::AuthKit,
+    config::ConfigError,
+    oauth::{ReturnTo, Screen},
+    session::Outcome,
+};
 
 /// The middleware that gives an application its sessions.
 ///
@@ -272,6 +279,9 @@ where
             }
             if writes_cookies {
                 let effects = session.effects().await;
+                if effects.asks_again {
+                    result = result.map(|response| once_more(session.authkit(), response));
+                }
                 if !effects.is_nothing() {
                     write(&mut result, effects);
                 }
@@ -309,6 +319,23 @@ where
     };
     let (request, response) = given_up;
     Ok(ServiceResponse::new(request, response).map_into_right_body())
+}
+
+/// Loads a document again, whose session has ended unless another application has renewed its cookie
+/// while the request was under way.
+fn once_more<B>(
+    authkit: &AuthKit,
+    response: ServiceResponse<EitherBody<B>>,
+) -> ServiceResponse<EitherBody<B>> {
+    let request = response.request();
+    let is_document = request.method() == Method::GET
+        && RequestKind::of(request.headers()) == RequestKind::Document;
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let Some(itself) = path.filter(|_| is_document).and_then(ReturnTo::parse) else {
+        return response;
+    };
+    let again = redirect(request, &itself.on(&authkit.origin(request)));
+    response.into_response(again).map_into_right_body()
 }
 
 /// A preflight is for a CORS layer. One that no layer answered has reached a handler, whose answer is

@@ -18,3 +18,4 @@ mod rejection;
 pub(crate) mod request_session;
 pub(crate) mod routes;
 pub(crate) mod set_cookie;
+mod spent;

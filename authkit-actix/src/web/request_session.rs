@@ -26,6 +26,7 @@ use super::{
     negotiate::RequestKind,
     rejection::as_error,
     set_cookie::{self, EAGER_COOKIE, FoundCookies},
+    spent::SpentMark,
 };
 use crate::{
     authkit::AuthKit,
@@ -264,7 +265,7 @@ impl RequestSession {
         let present = || self.found_cookies().names();
         let sessions = &self.authkit.inner.sessions;
         match resolution.as_ref().map(|resolution| &resolution.cookie) {
-            None | Some(CookieChange::Keep) => {}
+            None | Some(CookieChange::Keep | CookieChange::ClearUnlessRenewed) => {}
             Some(CookieChange::Set(sealed)) => {
                 sessions
                     .forget(&self.found_cookies().candidates(), Some(sealed))
@@ -276,12 +277,24 @@ impl RequestSession {
                     .await
             }
         }
+        let mut asks_again = false;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
                 set_cookie::session_cookies(config, sealed, &present())
             }
             Some(CookieChange::Clear) => set_cookie::removal_cookies(config, &present()),
+            Some(CookieChange::ClearUnlessRenewed) => {
+                let mark = SpentMark::of(config, &self.found_cookies().candidates());
+                if mark.is_among(&self.cookies) {
+                    let mut removal = set_cookie::removal_cookies(config, &present());
+                    removal.push(mark.removal(config));
+                    removal
+                } else {
+                    asks_again = true;
+                    vec![mark.cookie(config)]
+                }
+            }
         };
         set_cookies.extend(self.eager_cookie(resolution.as_ref()));
         let is_signed_in = resolution
@@ -304,7 +317,11 @@ impl RequestSession {
         } else {
             CachePolicy::Untouched
         };
-        Effects { set_cookies, cache }
+        Effects {
+            set_cookies,
+            cache,
+            asks_again,
+        }
     }
 
     /// A sign-out that came while the handler was at work wins: the browser may be through with its
@@ -454,6 +471,8 @@ impl Drop for Settling<'_> {
 pub(crate) struct Effects {
     set_cookies: Vec<String>,
     cache: CachePolicy,
+    /// The session may be alive in a cookie that the browser has by now.
+    pub(crate) asks_again: bool,
 }
 
 impl Effects {

@@ -9,7 +9,7 @@ use std::{
 use actix_web::cookie::{self, Cookie};
 use memchr::{memchr, memchr_iter};
 
-use crate::config::{CookieConfig, SameSite};
+use crate::config::{CookieConfig, LARGEST_COOKIE, SameSite};
 
 /// The `Set-Cookie` values that store `sealed`.
 ///
@@ -76,12 +76,21 @@ pub(crate) fn verifier_removal(config: &CookieConfig, name: &str) -> String {
 /// `None` when it is too long for a cookie.
 pub(crate) fn eager_cookie(config: &CookieConfig, access_token: &str) -> Option<String> {
     let length = EAGER_COOKIE.len() + access_token.len();
-    (length <= MAX_COOKIE_LENGTH).then(|| eager(config, access_token, EAGER_MAX_AGE))
+    (length <= LARGEST_COOKIE).then(|| eager(config, access_token, EAGER_MAX_AGE))
 }
 
 /// The `Set-Cookie` value that removes an [`eager_cookie`].
 pub(crate) fn eager_removal(config: &CookieConfig) -> String {
     eager(config, "", 0)
+}
+
+/// The `Set-Cookie` value of a small note to ourselves, beside the session and as well kept; removed
+/// with `max_age` zero.
+pub(crate) fn note(config: &CookieConfig, name: &str, value: &str, max_age: u64) -> String {
+    attributes(config, name.to_owned(), value.to_owned())
+        .max_age(seconds(max_age))
+        .finish()
+        .to_string()
 }
 
 fn eager(config: &CookieConfig, access_token: &str, max_age: u64) -> String {
@@ -230,10 +239,10 @@ impl<'a> FoundCookies<'a> {
 /// Names and values: one cookie where it fits, else `name.0` to `name.n`, the first of which
 /// begins with their count and a dot.
 pub(crate) fn split(name: &str, sealed: &str) -> Vec<(String, String)> {
-    if name.len() + sealed.len() <= MAX_COOKIE_LENGTH {
+    if name.len() + sealed.len() <= LARGEST_COOKIE {
         return vec![(name.to_owned(), sealed.to_owned())];
     }
-    let room = MAX_COOKIE_LENGTH.saturating_sub(name.len() + CHUNK_OVERHEAD);
+    let room = LARGEST_COOKIE.saturating_sub(name.len() + CHUNK_OVERHEAD);
     // A seal is ASCII, so it may be cut anywhere.
     let chunks = sealed.as_bytes().chunks(room.max(1));
     let count = chunks.len();
@@ -318,8 +327,6 @@ fn seconds(seconds: u64) -> cookie::time::Duration {
     cookie::time::Duration::seconds(seconds.try_into().unwrap_or(i64::MAX))
 }
 
-/// Browsers drop a cookie whose name and value together are longer (RFC 6265bis, 5.7).
-const MAX_COOKIE_LENGTH: usize = 4096;
 /// The longest suffix of a name, `.127`, and the longest count, `127.`.
 const CHUNK_OVERHEAD: usize = 8;
 /// More than the largest seal needs; the names below it are recognised, and removed.

@@ -26,7 +26,7 @@ use workos::{
 
 pub use self::{
     api_key::{ApiKey, ApiKeyOwner},
-    user::{Impersonator, User},
+    user::{Impersonator, User, UserField},
 };
 /// The client of the official WorkOS SDK.
 pub use workos::Client;

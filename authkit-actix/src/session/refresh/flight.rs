@@ -45,7 +45,7 @@ impl Flight {
             error!("WorkOS answered a refresh with another user's session");
             return Err(unavailable(TransientReason::Unverifiable, None));
         }
-        let session = Session::from_authentication(answer, Some(&self.previous));
+        let mut session = Session::from_authentication(answer, Some(&self.previous));
         let token = session.access_token.expose_secret();
         let mut verified = None;
         let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;
@@ -68,7 +68,7 @@ impl Flight {
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };
-        let Ok(sealed) = means.cookie_of(&session) else {
+        let Ok(sealed) = means.cookie_of(&mut session) else {
             return Err(unavailable(TransientReason::Unreadable, None));
         };
         decision!(means.settings.lift_decisions, "the session was refreshed");
@@ -97,7 +97,7 @@ impl Flight {
 
 impl Means {
     /// The value of a session's cookie.
-    pub(super) fn cookie_of(&self, session: &Session) -> Result<Arc<str>, SealError> {
+    pub(super) fn cookie_of(&self, session: &mut Session) -> Result<Arc<str>, SealError> {
         match (session.handle(), &self.settings.stored) {
             (Some(handle), Some(stored)) => stored.seal(handle),
             _ => self.seal.seal(session),

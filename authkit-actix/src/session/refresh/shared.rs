@@ -197,7 +197,7 @@ impl super::Means {
             return None;
         }
         session.place = previous.place.clone();
-        let sealed = self.cookie_of(&session).ok()?;
+        let sealed = self.cookie_of(&mut session).ok()?;
         Some((Arc::new(session), sealed))
     }
 }

@@ -24,7 +24,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignIn<S = Value> {
-    /// Who has signed in, with their tokens and claims.
+    /// Who has signed in, with their tokens and claims, and with every member of their profile, also
+    /// those that the session does not keep.
     pub user: AuthUser,
     /// The organization they signed in to: `org_…`.
     pub organization_id: Option<String>,
@@ -133,7 +134,7 @@ fn hook<T: 'static>(hook: &SignInHook<T>, carried: &Carried) -> Option<BeginHook
 impl Carried {
     fn sign_in(self, begun: &Begun) -> SignIn {
         SignIn {
-            user: AuthUser::plain(Arc::clone(&begun.signed_in)),
+            user: AuthUser::plain(Arc::clone(&begun.newcomer)),
             organization_id: begun.organization_id.clone(),
             oauth_tokens: begun.oauth_tokens.clone(),
             state: self.custom,
