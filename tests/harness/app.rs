@@ -19,7 +19,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Answer, Browser, TestClock, seal};
+use crate::{Answer, Browser, Log, TestClock, handles, log::TRY, seal};
 
 /// An application with the library in it, on a real socket, in front of an emulator; both run by one
 /// clock.
@@ -30,10 +30,12 @@ pub struct TestApp {
     pub origin: String,
     server: ServerHandle,
     anybody: Browser,
+    is_wrapped: bool,
 }
 
 /// What a test wants different.
 pub struct TestAppBuilder {
+    in_front_of: Option<(Emulator, TestClock)>,
     emulator: Box<dyn FnOnce(EmulatorBuilder) -> EmulatorBuilder>,
     authkit: Box<dyn FnOnce(AuthKitBuilder) -> AuthKitBuilder>,
     routes: Routes,
@@ -52,6 +54,7 @@ impl TestApp {
 
     pub fn builder() -> TestAppBuilder {
         TestAppBuilder {
+            in_front_of: None,
             emulator: Box::new(|emulator| emulator),
             authkit: Box::new(|authkit| authkit),
             routes: Arc::new(routes),
@@ -63,7 +66,7 @@ impl TestApp {
 
     /// A browser that has been nowhere yet.
     pub fn browser(&self) -> Browser {
-        Browser::at(&self.origin)
+        browser(&self.origin, self.is_wrapped)
     }
 
     /// Calls as a script does, with these cookies and no browser's.
@@ -126,6 +129,12 @@ impl Drop for TestApp {
 }
 
 impl TestAppBuilder {
+    /// Another application's emulator and clock: the same one, started anew.
+    pub fn in_front_of(mut self, other: &TestApp) -> Self {
+        self.in_front_of = Some((other.emulator.clone(), other.clock.clone()));
+        self
+    }
+
     pub fn emulator(
         mut self,
         change: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder + 'static,
@@ -169,15 +178,18 @@ impl TestAppBuilder {
     }
 
     pub async fn start(self) -> TestApp {
-        let clock = TestClock::now();
-        let emulator_clock = clock.clone();
-        let emulator = (self.emulator)(
-            Emulator::builder()
+        Log::capture_for_the_fault_bed();
+        handles::note_baseline();
+        let (emulator, clock) = self.in_front_of.unwrap_or_else(|| {
+            let clock = TestClock::now();
+            let emulator_clock = clock.clone();
+            let emulator = Emulator::builder()
                 .quiet()
-                .clock(move || emulator_clock.unix_seconds()),
-        )
-        .start()
-        .expect("an emulator");
+                .allow_in_release()
+                .clock(move || emulator_clock.unix_seconds());
+            let emulator = (self.emulator)(emulator).start().expect("an emulator");
+            (emulator, clock)
+        });
         let listener = self
             .listener
             .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
@@ -203,8 +215,11 @@ impl TestAppBuilder {
                         .configure(|config| routes(&authkit, config))
                 })
                 .workers(workers)
+                // A busy machine takes no connection away from a test.
+                .keep_alive(Duration::from_secs(300))
+                .client_request_timeout(Duration::from_secs(60))
                 .disable_signals()
-                .shutdown_timeout(1)
+                .shutdown_timeout(5)
                 .listen(listener)
                 .expect("a listener")
                 .run();
@@ -214,12 +229,23 @@ impl TestAppBuilder {
         });
         TestApp {
             server: receiver.recv().expect("the server starts"),
-            anybody: Browser::at(&origin),
+            anybody: browser(&origin, is_wrapped),
+            is_wrapped,
             emulator,
             authkit,
             clock,
             origin,
         }
+    }
+}
+
+/// Without the middleware an application promises nothing.
+fn browser(origin: &str, is_wrapped: bool) -> Browser {
+    let browser = Browser::at(origin);
+    if is_wrapped {
+        browser.watchful()
+    } else {
+        browser
     }
 }
 
@@ -230,6 +256,7 @@ pub fn raw_exchange(origin: &str, request: &[u8]) -> String {
     let timeout = Some(Duration::from_secs(1));
     stream.set_read_timeout(timeout).expect("a timeout");
     stream.write_all(request).expect("sent");
+    tracing::trace!(target: TRY, bytes = request.len());
     let mut answer = Vec::new();
     let mut part = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut part) {

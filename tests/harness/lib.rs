@@ -4,8 +4,10 @@
 mod app;
 mod browser;
 mod clock;
-mod log;
+pub mod handles;
+pub mod log;
 mod port;
+pub mod promises;
 pub mod seal;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
