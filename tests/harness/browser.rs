@@ -128,7 +128,7 @@ impl Browser {
         if url.origin() == self.origin.origin() {
             tracing::trace!(target: TRY, status = answer.status);
             if self.is_watchful {
-                promises::check(&all, &answer);
+                promises::check(url.path(), &all, &answer);
             }
         }
         self.keep(&url, &answer);
