@@ -84,7 +84,7 @@ pub fn token(bytes: &[u8]) {
         KeySet::parse(set.as_bytes(), 0).expect("a key of 2048 bits")
     });
     let verifier = Verifier::new("client", None, None, 30);
-    let verdict = verifier.verify(&String::from_utf8_lossy(bytes), Some(&KEYS), 0);
+    let verdict = verifier.verify(&String::from_utf8_lossy(bytes), Some(&*KEYS), 0);
     assert!(matches!(verdict, Ok(Verdict::Forged(_)) | Err(_)));
 }
 
