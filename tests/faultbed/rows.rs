@@ -17,7 +17,7 @@ pub(crate) const TABLE: &[(&str, Faults)] = &[
     ("Tokens and keys", TOKENS_AND_KEYS),
     ("Refreshing", REFRESHING),
     ("Redirects, hosts, paths", REDIRECTS_HOSTS_PATHS),
-    ("API keys, caches, logs", KEYS_CACHES_LOGS),
+    ("Browser endpoints, API keys, caches, logs", ENDPOINTS_CACHES_LOGS),
     ("Every fault of every call", EVERY_FAULT),
     ("At random", AT_RANDOM),
 ];
@@ -330,6 +330,15 @@ const REFRESHING: Faults = &[
         ],
     ),
     (
+        "a sign-out races a refresh",
+        &[
+            "revocation::a_copied_cookie_of_a_signed_out_user_is_refused_at_once",
+            "revocation::an_access_token_of_an_ended_session_lets_nobody_in",
+            "revocation::no_refresh_is_made_for_a_session_that_was_ended_here",
+            "revocation::what_a_refresh_brings_after_the_sign_out_is_refused_too",
+        ],
+    ),
+    (
         "a server that stops, or a busy worker, during a refresh",
         &[
             "workers::a_server_that_stops_gracefully_during_a_refresh_still_answers_with_the_new_session",
@@ -411,10 +420,14 @@ const REDIRECTS_HOSTS_PATHS: Faults = &[
     ),
 ];
 
-const KEYS_CACHES_LOGS: Faults = &[
+const ENDPOINTS_CACHES_LOGS: Faults = &[
     (
-        "another site asks to sign out, or sends a form",
+        "another site asks to sign out or to change the session, or sends a form",
         &[
+            "browser_routes::nonsense_is_refused_without_a_5xx",
+            "browser_routes::other_sites_learn_nothing_and_change_nothing",
+            "browser_routes::the_organization_is_named_to_its_own_people_only",
+            "browser_routes::what_changes_the_session_takes_json_of_its_own_site_only",
             "sign_out::a_get_that_is_no_navigation_signs_nobody_out",
             "sign_out::only_the_site_itself_signs_anybody_out",
             "sign_out::other_methods_remove_nothing",
