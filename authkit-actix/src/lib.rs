@@ -159,6 +159,10 @@ mod token;
 mod web;
 mod workos;
 
+/// What the fuzz targets call; no part of the library as applications build it.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::web::fuzz as __fuzz;
 pub use self::{
     access::{AuthUser, BearerUser, Caller, NoClaims, ProfileError},
     authkit::{AuthKit, AuthKitBuilder},

@@ -19,7 +19,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Answer, Browser, TestClock, seal};
+use crate::{Answer, Browser, Log, TestClock, handles, log::TRY, seal};
 
 /// An application with the library in it, on a real socket, in front of an emulator; both run by one
 /// clock.
@@ -30,6 +30,7 @@ pub struct TestApp {
     pub origin: String,
     server: ServerHandle,
     anybody: Browser,
+    is_wrapped: bool,
 }
 
 /// What a test wants different.
@@ -65,7 +66,7 @@ impl TestApp {
 
     /// A browser that has been nowhere yet.
     pub fn browser(&self) -> Browser {
-        Browser::at(&self.origin)
+        browser(&self.origin, self.is_wrapped)
     }
 
     /// Calls as a script does, with these cookies and no browser's.
@@ -177,11 +178,14 @@ impl TestAppBuilder {
     }
 
     pub async fn start(self) -> TestApp {
+        Log::capture_for_the_fault_bed();
+        handles::note_baseline();
         let (emulator, clock) = self.other.unwrap_or_else(|| {
             let clock = TestClock::now();
             let emulator_clock = clock.clone();
             let emulator = Emulator::builder()
                 .quiet()
+                .allow_in_release()
                 .clock(move || emulator_clock.unix_seconds());
             let emulator = (self.emulator)(emulator).start().expect("an emulator");
             (emulator, clock)
@@ -211,11 +215,11 @@ impl TestAppBuilder {
                         .configure(|config| routes(&authkit, config))
                 })
                 .workers(workers)
-                // A thousand connections at once take a busy machine a while.
+                // A busy machine takes no connection away from a test.
+                .keep_alive(Duration::from_secs(300))
                 .client_request_timeout(Duration::from_secs(60))
-                .keep_alive(Duration::from_secs(60))
                 .disable_signals()
-                .shutdown_timeout(1)
+                .shutdown_timeout(5)
                 .listen(listener)
                 .expect("a listener")
                 .run();
@@ -225,12 +229,23 @@ impl TestAppBuilder {
         });
         TestApp {
             server: receiver.recv().expect("the server starts"),
-            anybody: Browser::at(&origin),
+            anybody: browser(&origin, is_wrapped),
+            is_wrapped,
             emulator,
             authkit,
             clock,
             origin,
         }
+    }
+}
+
+/// Without the middleware an application promises nothing.
+fn browser(origin: &str, is_wrapped: bool) -> Browser {
+    let browser = Browser::at(origin);
+    if is_wrapped {
+        browser.watchful()
+    } else {
+        browser
     }
 }
 
@@ -241,6 +256,7 @@ pub fn raw_exchange(origin: &str, request: &[u8]) -> String {
     let timeout = Some(Duration::from_secs(1));
     stream.set_read_timeout(timeout).expect("a timeout");
     stream.write_all(request).expect("sent");
+    tracing::trace!(target: TRY, bytes = request.len());
     let mut answer = Vec::new();
     let mut part = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut part) {

@@ -8,6 +8,8 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 
+use crate::{log::TRY, promises};
+
 /// A browser without scripts: it keeps cookies by host and path, and follows no redirect by itself.
 #[derive(Clone)]
 pub struct Browser {
@@ -15,6 +17,7 @@ pub struct Browser {
     origin: Url,
     /// By host (with port), then by name.
     jar: BTreeMap<String, BTreeMap<String, Cookie>>,
+    is_watchful: bool,
 }
 
 /// A `Set-Cookie` as it was received.
@@ -47,6 +50,15 @@ impl Browser {
             client,
             origin: origin.parse().expect("an origin"),
             jar: BTreeMap::new(),
+            is_watchful: false,
+        }
+    }
+
+    /// Panics where an answer of its origin breaks what all of an application keep to.
+    pub(crate) fn watchful(self) -> Self {
+        Self {
+            is_watchful: true,
+            ..self
         }
     }
 
@@ -103,7 +115,7 @@ impl Browser {
         let response = self
             .client
             .request(method, url.clone())
-            .headers(all)
+            .headers(all.clone())
             .body(body.to_owned())
             .send()
             .await
@@ -113,6 +125,12 @@ impl Browser {
             headers: response.headers().clone(),
             body: response.text().await.expect("a body"),
         };
+        if url.origin() == self.origin.origin() {
+            tracing::trace!(target: TRY, status = answer.status);
+            if self.is_watchful {
+                promises::check(url.path(), &all, &answer);
+            }
+        }
         self.keep(&url, &answer);
         answer
     }

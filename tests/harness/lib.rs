@@ -4,9 +4,11 @@
 mod app;
 mod browser;
 mod clock;
+pub mod handles;
 pub mod iron;
-mod log;
+pub mod log;
 mod port;
+pub mod promises;
 mod redis;
 pub mod seal;
 

@@ -81,6 +81,8 @@ const ANY_ORIGIN: &str = "https://origin.invalid";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn path(text: &str) -> Option<String> {
@@ -255,23 +257,17 @@ mod tests {
         }
     }
 
-    #[test]
-    fn random_paths_stay_local() {
-        const ALPHABET: &[char] = &[
-            '/', '/', '\\', '.', '.', '%', '2', 'e', 'f', '5', 'c', '@', ':', '?', '#', ';', '&',
-            '=', ' ', '"', '<', '\'', '|', '^', '`', '{', '[', 'a', 'é', '\u{202e}', '\u{ff0e}',
-        ];
-        // A linear congruential generator (Knuth's constants): the same texts on every run.
-        let mut state = 1u64;
-        for _ in 0..5_000 {
-            let text: String = (0..12)
-                .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
-                    ALPHABET[(state >> 33) as usize % ALPHABET.len()]
-                })
-                .collect();
+    proptest! {
+        #[test]
+        fn any_text_stays_local(text in ".*") {
+            assert_local(&text);
+            assert_local(&format!("/{text}"));
+        }
+
+        #[test]
+        fn any_mixture_of_what_browsers_treat_specially_stays_local(
+            text in r#"[/\\.%25ef@:?#;&= "<'|^`{\[aé\u{202e}\u{ff0e}\t]{0,16}"#,
+        ) {
             assert_local(&format!("/{text}"));
         }
     }

@@ -4,6 +4,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use hkdf::Hkdf;
+use proptest::{collection::vec, prelude::*, sample::select};
 use sha2::Sha256;
 
 use super::*;
@@ -272,4 +273,46 @@ fn debug_output_shows_no_key() {
         format!("{:?}", sealer(&[NEW])),
         "Sealer { passwords: 1, .. }"
     );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_come_back_and_only_for_their_purpose(
+        plaintext in vec(any::<u8>(), 0..4_000),
+        made_for in select(PURPOSES.to_vec()),
+        read_as in select(PURPOSES.to_vec()),
+    ) {
+        let sealer = sealer(&[NEW]);
+        let sealed = sealer.seal(made_for, &plaintext).expect("seals");
+        match sealer.open(read_as, &sealed) {
+            Ok(opened) => {
+                prop_assert_eq!(read_as, made_for);
+                prop_assert_eq!(opened.plaintext, plaintext);
+            }
+            Err(error) => {
+                prop_assert_ne!(read_as, made_for);
+                prop_assert_eq!(error, SealError::Refused);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_text_comes_nothing_opens(text in ".*") {
+        prop_assert!(sealer(&[NEW, OLD]).open(Purpose::Session, &text).is_err());
+    }
+
+    #[test]
+    fn nothing_opens_that_was_spliced_from_what_does(
+        cut in 0..200_usize,
+        from in 0..200_usize,
+        other in "[A-Za-z0-9_-]{0,40}",
+    ) {
+        let sealer = sealer(&[NEW]);
+        let seal = |plaintext: &[u8]| sealer.seal(Purpose::Session, plaintext).expect("seals");
+        let (one, two) = (seal(&[1; 80]), seal(&[2; 80]));
+        let (cut, from) = (cut.min(one.len()), from.min(two.len()));
+        let spliced = format!("{}{other}{}", &one[..cut], &two[from..]);
+        prop_assume!(spliced != one && spliced != two);
+        prop_assert!(sealer.open(Purpose::Session, &spliced).is_err());
+    }
 }

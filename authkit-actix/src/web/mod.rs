@@ -9,6 +9,8 @@ pub(crate) mod client_script;
 pub(crate) mod compose;
 pub(crate) mod credentials;
 pub(crate) mod extract;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub(crate) mod guard;
 pub(crate) mod middleware;
 pub(crate) mod negotiate;

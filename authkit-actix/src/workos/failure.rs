@@ -242,6 +242,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn class(status: u16, body: &str) -> String {
@@ -317,5 +319,39 @@ mod tests {
             panic!("transient");
         };
         assert_eq!(retry_after, Some(LONGEST_WAIT));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_its_status_bounds_what_it_can_mean(
+            status in any::<u16>(),
+            body in prop_oneof![
+                vec(any::<u8>(), 0..200),
+                r#"\{"(code|error)":"(invalid_grant|sso_required|organization_x|[a-z_]{0,20})"\}"#
+                    .prop_map(String::into_bytes),
+            ],
+            wait in any::<Option<u64>>(),
+        ) {
+            let wait = wait.map(Duration::from_secs);
+            match WorkOsError::classify(status, &body, wait) {
+                WorkOsError::Terminal { code } => {
+                    prop_assert_eq!(status, 400);
+                    prop_assert!(is_terminal(&code));
+                }
+                WorkOsError::StepUp(step_up) => {
+                    prop_assert_eq!(status, 403);
+                    prop_assert!(is_step_up(&step_up.code));
+                }
+                WorkOsError::Transient { retry_after, .. } => {
+                    let is_outage = matches!(status, 300..=400 | 408 | 429 | 500..);
+                    prop_assert!(is_outage, "{}", status);
+                    prop_assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
+                }
+                WorkOsError::OurFault { status: told, .. } => {
+                    prop_assert_eq!(told, status);
+                    prop_assert!(!matches!(status, 300..=399 | 408 | 429 | 500..));
+                }
+            }
+        }
     }
 }

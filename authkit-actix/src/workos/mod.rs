@@ -471,6 +471,15 @@ fn seconds_to_wait(headers: &http::HeaderMap) -> Option<Duration> {
     seconds.parse().ok().map(Duration::from_secs)
 }
 
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_retry_after(value: &[u8]) {
+    if let Ok(value) = http::HeaderValue::from_bytes(value) {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::RETRY_AFTER, value);
+        seconds_to_wait(&headers);
+    }
+}
+
 fn client(
     client_id: &str,
     api_key: &SecretString,

@@ -1,4 +1,5 @@
 use actix_web::test::TestRequest;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -299,5 +300,42 @@ fn ambiguous_paths_count_as_protected() {
         "/", "/a.b", "/...", "/a/.b", "/a/b..", "/%20", "/2f", "/%2g", "/%f2e", "%2",
     ] {
         assert!(!is_ambiguous(path), "{path}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_as_a_pattern_it_is_read_or_refused(
+        text in ".*",
+        near in r"/([a-z:{}()\[\]*+?.\\/%#^$|_-]|\{[a-z]{1,3}(:[a-z.*+\[\]^/]{0,5})?\}){0,12}",
+    ) {
+        for pattern in [&text, &near] {
+            if let Ok(read) = PathPattern::parse(pattern) {
+                read.matches("/docs/a");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_of_plain_segments_matches_itself_and_nothing_else(
+        path in "(/[A-Za-z0-9~_.-]{1,6}){1,4}",
+        other in "(/[A-Za-z0-9~_.-]{1,6}){0,4}/?",
+    ) {
+        prop_assume!(!is_ambiguous(&path));
+        prop_assert!(matches(&path, &path));
+        prop_assert_eq!(matches(&path, &other), path == other);
+    }
+
+    #[test]
+    fn what_a_list_opens_lies_under_its_pattern_and_is_read_in_one_way(
+        target in r"/(public|PUBLIC|private|\.|\.\.|%2[ef]|%5[cC]|%00|;|/|\\|a|%61|\u{fffd}){0,7}",
+    ) {
+        let list = PathPatterns::parse("unauthenticated_paths", ["/public/:rest*"]);
+        if list.expect("a pattern").matches(&target, &target) {
+            prop_assert!(target == "/public" || target.starts_with("/public/"), "{}", target);
+            let odd = ["//", "%2", "%5", "%00", ";", "\\", "\u{fffd}"];
+            prop_assert!(odd.iter().all(|odd| !target.contains(odd)), "{}", target);
+            prop_assert!(target.split('/').all(|segment| !matches!(segment, "." | "..")));
+        }
     }
 }

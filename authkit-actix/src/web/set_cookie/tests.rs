@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
 
 fn config() -> CookieConfig {
@@ -329,4 +331,43 @@ fn hundreds_of_cookies_are_read_quickly() {
         let _ = (found.candidates(), found.names().len());
     }
     assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+proptest! {
+    #[test]
+    fn a_value_of_any_length_fits_its_cookies_and_comes_back(
+        length in 1..60_000_usize,
+        older in 0..40_000_usize,
+    ) {
+        let before = session_cookies(&config(), &sealed(older), &[]);
+        let before = pairs(&before).join("; ");
+        let present = find("wos-session", std::iter::once(&before)).names();
+        let headers = session_cookies(&config(), &sealed(length), &present);
+
+        let mut jar = BTreeMap::new();
+        for pair in before.split("; ").chain(pairs(&headers)) {
+            let (name, value) = pair.split_once('=').expect("a pair");
+            prop_assert!(name.len() + value.len() <= 4096);
+            jar.insert(name, value);
+        }
+        jar.retain(|_, value| !value.is_empty());
+        let sent: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        prop_assert_eq!(candidates(&sent.join("; ")), [sealed(length)]);
+    }
+
+    #[test]
+    fn whatever_bytes_come_as_cookies_they_are_read(
+        headers in vec(vec(any::<u8>(), 0..200), 0..4),
+        chunks in "(wos-session(\\.[0-9]{1,4})?=[0-9.a-c]{0,9};? ?){0,9}",
+    ) {
+        let all = headers.iter().map(Vec::as_slice).chain([chunks.as_bytes()]);
+        let found = find("wos-session", all);
+        prop_assert_eq!(found.is_empty(), found.names().is_empty());
+        for name in found.names() {
+            prop_assert!(name.starts_with("wos-session"));
+        }
+        for candidate in found.candidates() {
+            prop_assert!(candidate.len() <= chunks.len() + 200);
+        }
+    }
 }
