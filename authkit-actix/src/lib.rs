@@ -104,6 +104,9 @@
 //! | take API keys | [`require_api_key`], [`ApiKey`] |
 //! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
 //! | ask for feature flags | [`AuthKit::feature_flags`] |
+//! | list a user's sessions and end them | [`AuthKit::sessions`], [`AuthKit::revoke`] |
+//! | hear what happens at WorkOS | [`AuthKit::webhooks`] |
+//! | keep a connection open while a session lives | [`AuthUser::live`] |
 //! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
 //! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
 //! | write middleware of your own | [`AuthKit::session`] |
@@ -121,6 +124,7 @@
 //! | `emulator` | off | the module `emulator`, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
 //! | `testing` | off | the module `testing` and `AuthKitBuilder::testing`; implies `emulator` |
 //! | `introspection` | off | `RouteInventory::introspect`; implies `testing`, and actix-web's `experimental-introspection` |
+//! | `websocket` | off | `Live::web_socket` and the crate `actix-ws` |
 //!
 //! # Logs
 //!
@@ -150,6 +154,7 @@ mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod user_sessions;
 mod web;
 mod workos;
 
@@ -166,6 +171,7 @@ pub use self::{
     request_info::RequestInfo,
     session::{Admission, RefreshFailureClass},
     token::{AccessTokenClaims, Actor},
+    user_sessions::{UserSessions, UserSessionsError},
     web::{
         auth::{
             Auth, RecentAuth, RefreshError, SaveSessionError, SignInError, SignInUrl, SignOut,
@@ -176,20 +182,36 @@ pub use self::{
         client_script::ClientScript,
         compose::RequestAuth,
         extract::AuthStatus,
+        live::{Live, LiveEnd, ServerSentEvent},
         middleware::{AuthKitMiddleware, AuthKitService, Forbidden, ProtectBuilder},
-        routes::{AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn},
+        routes::{
+            AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn, Webhooks,
+            WebhooksBuilder,
+        },
     },
     workos::{
-        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
-        OrganizationChoice, User,
+        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, MembershipRole,
+        OauthTokens, OrganizationChoice, OrganizationMembership, OrganizationMembershipCreated,
+        OrganizationMembershipDeleted, OrganizationMembershipUpdated, SessionCreated,
+        SessionRevoked, User, UserCreated, UserDeleted, UserSession, UserUpdated, WebhookData,
+        WebhookEvent,
     },
 };
+/// WebSockets for Actix, as [`Live::web_socket`] speaks of them.
+#[cfg(feature = "websocket")]
+pub use actix_ws;
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
 /// Compiles and runs the README's examples with the others.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
+
+/// The same for the guides about webhooks and about sessions that end.
+#[cfg(all(doctest, feature = "emulator"))]
+#[doc = include_str!("../../docs/webhooks.md")]
+#[doc = include_str!("../../docs/several-machines.md")]
+struct GuideDoctests;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/browser.md")]

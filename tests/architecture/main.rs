@@ -109,5 +109,6 @@ const ROWS: &[&[&str]] = &[
     &["session"],
     &["access"],
     &["authkit"],
+    &["user_sessions"],
     &["web"],
 ];

@@ -7,6 +7,7 @@ mod clock;
 mod log;
 mod port;
 pub mod seal;
+pub mod webhook;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
 pub use browser::{Answer, Browser, Cookie};

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Session, SignedIn, hooks::Hooks, seal::SessionSeal};
+use super::{AgeLimits, Session, SignedIn, hooks::Hooks, seal::SessionSeal};
 use crate::{
     background::Background,
     clock::Clock,
@@ -30,6 +30,7 @@ pub(crate) struct Means {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: AgeLimits,
 }
 
 /// A sign-in that waits for its tokens.
@@ -204,6 +205,8 @@ impl Means {
         let oauth_tokens = answer.oauth_tokens.clone();
         let mut session = Session::from_authentication(answer, None);
         session.reauthenticated_at = reauthenticated_at;
+        let now = self.clock.unix_seconds();
+        self.limits.note_use(&mut session, now, now);
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
@@ -212,7 +215,7 @@ impl Means {
                     BeginError::Unusable
                 })?;
                 return Ok(Begun {
-                    at: self.clock.unix_seconds(),
+                    at: now,
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
                     oauth_tokens,
                     signed_in: Arc::new(SignedIn {

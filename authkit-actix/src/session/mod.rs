@@ -11,6 +11,7 @@ macro_rules! decision {
     };
 }
 
+mod age;
 mod begin;
 mod hooks;
 mod notices;
@@ -19,6 +20,7 @@ mod refresh;
 mod resolve;
 mod revocation;
 mod seal;
+mod watchers;
 
 use std::{fmt, sync::Arc};
 
@@ -27,23 +29,25 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use decision;
 
-pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{
+    age::AgeLimits,
     begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
     hooks::{Hooks, SessionHook, SessionHooks},
-    notices::Notices,
+    notices::{Notice, Notices},
     open::{Sessions, Step, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
     revocation::Standing,
     seal::SessionSeal,
+    watchers::{Ending, Watch},
 };
+pub use self::{begin::Admission, hooks::RefreshFailureClass};
 use crate::{
     token::AccessTokenClaims,
     workos::{Authentication, Impersonator, User},
 };
 
 /// What the session cookie holds, sealed.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Session {
     pub(crate) access_token: SecretString,
     pub(crate) refresh_token: SecretString,
@@ -55,6 +59,12 @@ pub(crate) struct Session {
     /// When the user was last sent to sign in again for a route with `max_age`, in Unix seconds.
     #[serde(default)]
     pub(crate) reauthenticated_at: Option<i64>,
+    /// When the user signed in, in Unix seconds; only where sessions have an age limit.
+    #[serde(default)]
+    pub(crate) signed_in_at: Option<i64>,
+    /// When the session was last used, roughly, in Unix seconds; only where it may not lie unused.
+    #[serde(default)]
+    pub(crate) last_used_at: Option<i64>,
 }
 
 /// [`Session`] as it is written: the one place that exposes its secrets to serde.
@@ -69,6 +79,10 @@ struct SessionDocument<'a> {
     authentication_method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reauthenticated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_in_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
 }
 
 /// A session whose access token is verified and for its user.
@@ -121,6 +135,8 @@ impl Session {
                 .authentication_method
                 .or_else(|| previous?.authentication_method.clone()),
             reauthenticated_at: previous.and_then(|previous| previous.reauthenticated_at),
+            signed_in_at: previous.and_then(|previous| previous.signed_in_at),
+            last_used_at: previous.and_then(|previous| previous.last_used_at),
         }
     }
 
@@ -132,6 +148,8 @@ impl Session {
             impersonator: self.impersonator.as_ref(),
             authentication_method: self.authentication_method.as_deref(),
             reauthenticated_at: self.reauthenticated_at,
+            signed_in_at: self.signed_in_at,
+            last_used_at: self.last_used_at,
         };
         serde_json::to_vec(&document).expect("strings, numbers and maps with string keys are JSON")
     }

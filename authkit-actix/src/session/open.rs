@@ -10,10 +10,12 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Notices, Outcome, Resolution, Session, SignedIn,
+    AgeLimits, CookieChange, Notices, Outcome, Resolution, Session, SignedIn,
+    age::{Age, begun_at},
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::{SessionSeal, Unsealed},
+    watchers::{Watch, WatchLimits},
 };
 use crate::{
     clock::Clock,
@@ -27,6 +29,8 @@ pub(crate) struct Sessions {
     pub(super) refreshes: Refreshes,
     pub(super) notices: Arc<Notices>,
     clock_warning: Once,
+    limits: AgeLimits,
+    clock: Arc<dyn Clock>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -65,10 +69,13 @@ impl Sessions {
         seal: Arc<SessionSeal>,
         tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
+        limits: AgeLimits,
         refresh: RefreshSettings,
     ) -> Self {
         Self {
             notices: Arc::clone(&refresh.notices),
+            limits,
+            clock: Arc::clone(&clock),
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
@@ -109,6 +116,16 @@ impl Sessions {
         })
     }
 
+    /// Watches a session for an open connection.
+    pub(crate) fn watch(&self, signed_in: &SignedIn) -> Watch {
+        let SignedIn { session, claims } = signed_in;
+        let limits = WatchLimits {
+            buffer: self.refreshes.buffer(claims),
+            ends_at: self.limits.ends_at(session, claims),
+        };
+        self.notices.watch(claims, limits)
+    }
+
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
     pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
@@ -143,7 +160,11 @@ impl Sessions {
     }
 
     /// What a verdict on its access token means for a session.
-    pub(super) fn judge(&self, opened: Opened, verdict: Result<Verdict, KeysUnavailable>) -> Step {
+    pub(super) fn judge(
+        &self,
+        mut opened: Opened,
+        verdict: Result<Verdict, KeysUnavailable>,
+    ) -> Step {
         let (claims, expired) = match verdict {
             Ok(Verdict::Valid(claims)) => (claims, false),
             Ok(Verdict::Expired(claims)) => (claims, true),
@@ -185,6 +206,27 @@ impl Sessions {
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         };
+        let now = self.clock.unix_seconds();
+        let age = self.limits.age(&opened.session, &claims, now);
+        match age {
+            Age::Fine => {}
+            Age::Unnoted => {
+                let mut session = Session::clone(&opened.session);
+                let begun_at = begun_at(&session, &claims);
+                self.limits.note_use(&mut session, begun_at, now);
+                opened.session = Arc::new(session);
+            }
+            Age::Over => {
+                decision!(
+                    self.refreshes.lifts_decisions(),
+                    session_id = %claims.sid,
+                    "a session that is older than the application allows has ended"
+                );
+                self.notices.session_ended(&claims.sid);
+                self.refreshes.end_at_workos(claims.sid);
+                return Step::Done(Resolution::signed_out(CookieChange::Clear));
+            }
+        }
         if !opened.is_successor {
             self.refreshes.arrived(&opened.session);
         }
@@ -203,7 +245,18 @@ impl Sessions {
                 },
             });
         }
+        if age == Age::Unnoted
+            && let Ok(sealed) = self.seal.seal(&opened.session)
+        {
+            opened.cookie = CookieChange::Set(sealed);
+        }
         Step::Done(opened.signed_in(claims))
+    }
+
+    /// Whether a session is known to have been refreshed since: its cookie may not be set any more,
+    /// in place of its successor's.
+    pub(crate) fn is_succeeded(&self, session: &Session) -> bool {
+        self.refreshes.knows_successor(session)
     }
 
     /// Says so once: it would be said with every request otherwise.

@@ -10,6 +10,7 @@ pub(crate) mod compose;
 pub(crate) mod credentials;
 pub(crate) mod extract;
 pub(crate) mod guard;
+pub(crate) mod live;
 pub(crate) mod middleware;
 pub(crate) mod negotiate;
 mod pages;

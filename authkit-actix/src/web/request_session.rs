@@ -242,6 +242,8 @@ impl RequestSession {
         let config = &self.authkit.inner.config.cookie;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
+            // Another request's response has set the successor, or is about to.
+            Some(CookieChange::Set(_)) if self.is_succeeded(resolution.as_ref()) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
                 set_cookie::session_cookies(config, sealed, &found.names())
             }
@@ -269,6 +271,16 @@ impl RequestSession {
             CachePolicy::Untouched
         };
         Effects { set_cookies, cache }
+    }
+
+    fn is_succeeded(&self, resolution: Option<&Resolution>) -> bool {
+        match resolution.map(|resolution| &resolution.outcome) {
+            Some(Outcome::SignedIn(signed_in)) => {
+                let sessions = &self.authkit.inner.sessions;
+                sessions.is_succeeded(&signed_in.session)
+            }
+            _ => false,
+        }
     }
 
     /// Whether the page's scripts get the access token with it.
