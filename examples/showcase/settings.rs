@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 /// What the environment says, read and checked.
@@ -13,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) eager_auth: bool,
     pub(crate) bearer: bool,
+    /// Without one there is no route for webhooks.
+    pub(crate) webhook_secret: Option<SecretString>,
     pub(crate) return_to_origins: Vec<String>,
 }
 
@@ -27,10 +30,8 @@ impl Settings {
             variable,
             problems: Vec::new(),
         };
-        for name in ["SHOWCASE_REDIS_URL", "SHOWCASE_WEBHOOK_SECRET"] {
-            if reader.text(name).is_some() {
-                reader.problem(name, "is not supported yet; unset it");
-            }
+        if reader.text("SHOWCASE_REDIS_URL").is_some() {
+            reader.problem("SHOWCASE_REDIS_URL", "is not supported yet; unset it");
         }
         match reader.text("SHOWCASE_SEAL_FORMAT").as_deref() {
             None | Some("chacha") => {}
@@ -49,6 +50,9 @@ impl Settings {
                 .map(Duration::from_secs),
             eager_auth: reader.switch("SHOWCASE_EAGER_AUTH"),
             bearer: reader.switch("SHOWCASE_BEARER"),
+            webhook_secret: reader
+                .text("SHOWCASE_WEBHOOK_SECRET")
+                .map(SecretString::from),
             return_to_origins: reader.list("SHOWCASE_RETURN_TO_ORIGINS"),
         };
         if settings.workers == Some(0) {
