@@ -25,8 +25,8 @@ use crate::{
     request_info::RequestInfo,
     seal::Sealer,
     session::{
-        Beginnings, Hooks, Means, Notices, RefreshFailureClass, RefreshSettings, SessionHook,
-        SessionHooks, SessionSeal, Sessions, StoredSessions,
+        AgeLimits, Beginnings, Hooks, Means, Notices, RefreshFailureClass, RefreshSettings,
+        SessionHook, SessionHooks, SessionSeal, Sessions, StoredSessions,
     },
     session_store::{OwnStore, SessionStore, Store},
     sharing::Sharing,
@@ -80,8 +80,9 @@ pub(crate) struct Inner {
     pub(crate) notices: Arc<Notices>,
     pub(crate) redirect_uri_for: Option<RedirectUriFor>,
     feature_flags: FeatureFlags,
-    /// Where callbacks are registered besides the path of the redirect URI; every worker adds the same.
-    callback_paths: RwLock<BTreeSet<String>>,
+    /// Where callbacks are registered besides the path of the redirect URI, and webhooks; every worker
+    /// adds the same.
+    own_paths: RwLock<BTreeSet<String>>,
     _registration: Registration,
     #[cfg(feature = "redis")]
     redis: Option<Redis>,
@@ -224,17 +225,17 @@ impl AuthKit {
             || paths.is_under_prefix(path)
             || self
                 .inner
-                .callback_paths
+                .own_paths
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
                 .contains(path)
     }
 
     /// Makes a path one of the library's own.
-    pub(crate) fn own_callback_path(&self, path: &str) {
+    pub(crate) fn own_path(&self, path: &str) {
         if !self.owns_path(path) {
             self.inner
-                .callback_paths
+                .own_paths
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(path.to_owned());
@@ -347,6 +348,27 @@ impl AuthKitBuilder {
     /// WorkOS dashboard.
     pub fn cookie_max_age(mut self, max_age: Duration) -> Self {
         self.settings.cookie_max_age = Some(max_age);
+        self
+    }
+
+    /// How long a session may last in all, counted from the sign-in; at least a minute.
+    ///
+    /// Defaults to no limit besides the one in the WorkOS dashboard. A session that is over is ended
+    /// at WorkOS as well, so that the next sign-in asks who is there.
+    ///
+    /// The limit holds for sessions that exist already, too.
+    pub fn session_max_age(mut self, max_age: Duration) -> Self {
+        self.settings.session_max_age = Some(max_age);
+        self
+    }
+
+    /// How long a session may lie unused; at least a minute. A request uses it if it asks for it.
+    ///
+    /// Defaults to no limit besides the one in the WorkOS dashboard. The cookie notes the use in
+    /// steps of a tenth of the limit, so a session may end by as much before its time. One that is
+    /// over is ended at WorkOS as well, so that the next sign-in asks who is there.
+    pub fn session_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.session_idle_timeout = Some(timeout);
         self
     }
 
@@ -896,6 +918,7 @@ impl AuthKitBuilder {
             ),
             Arc::clone(&clock),
         ));
+        let limits = AgeLimits::new(config.session_max_age, config.session_idle_timeout);
         #[cfg(feature = "redis")]
         let is_strict = config.strict_revocation;
         #[cfg(not(feature = "redis"))]
@@ -918,6 +941,7 @@ impl AuthKitBuilder {
             Arc::clone(&session_seal),
             Arc::clone(&tokens),
             Arc::clone(&clock),
+            limits,
             RefreshSettings {
                 workos: Arc::clone(&workos),
                 hooks: Arc::clone(&hooks),
@@ -945,6 +969,7 @@ impl AuthKitBuilder {
                 hooks: Arc::clone(&hooks),
                 sharing,
                 stored,
+                limits,
             },
         );
         let api_keys = ApiKeys::new(
@@ -967,7 +992,7 @@ impl AuthKitBuilder {
         );
         Ok(AuthKit {
             inner: Arc::new(Inner {
-                callback_paths: RwLock::default(),
+                own_paths: RwLock::default(),
                 _registration: Registration::of(&config.client_id),
                 config,
                 clock,

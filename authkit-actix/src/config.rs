@@ -15,6 +15,7 @@ use std::{
 use secrecy::SecretString;
 use url::Url;
 
+pub(crate) use self::read::plain_path;
 use self::read::{CookieSettings, Reader};
 
 /// When browsers send the session cookie along with requests that other sites cause.
@@ -95,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) leeway: Option<Duration>,
     pub(crate) outage_grace: Duration,
+    pub(crate) session_max_age: Option<Duration>,
+    pub(crate) session_idle_timeout: Option<Duration>,
     pub(crate) issuer: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) sign_in_path: Option<String>,
@@ -151,6 +154,8 @@ pub(crate) struct Config {
     pub(crate) leeway: Duration,
     /// How long after its expiry a token still serves those who only read, in an outage.
     pub(crate) outage_grace: Duration,
+    pub(crate) session_max_age: Option<Duration>,
+    pub(crate) session_idle_timeout: Option<Duration>,
     pub(crate) issuer: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) paths: Paths,
@@ -232,6 +237,8 @@ impl Config {
         let refresh_buffer = reader.refresh_buffer(code.refresh_buffer);
         let leeway = reader.leeway(code.leeway);
         let outage_grace = reader.outage_grace(code.outage_grace);
+        let session_max_age = reader.session_max_age(code.session_max_age);
+        let session_idle_timeout = reader.session_idle_timeout(code.session_idle_timeout);
         let paths = reader.paths(
             [code.sign_in_path, code.sign_up_path, code.sign_out_path],
             code.routes_prefix,
@@ -297,6 +304,8 @@ impl Config {
             refresh_buffer,
             leeway,
             outage_grace,
+            session_max_age,
+            session_idle_timeout,
             issuer: code.issuer.filter(|issuer| !issuer.is_empty()),
             audience: code.audience.filter(|audience| !audience.is_empty()),
             paths,

@@ -106,6 +106,9 @@
 //! | ask for feature flags | [`AuthKit::feature_flags`] |
 //! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] |
 //! | keep less of the user in the cookie | [`AuthKitBuilder::user_fields`] |
+//! | list a user's sessions and end them | [`AuthKit::sessions`], [`AuthKit::revoke`] |
+//! | hear what happens at WorkOS | [`AuthKit::webhooks`] |
+//! | keep a connection open while a session lives | [`AuthUser::live`] |
 //! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
 //! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
 //! | write middleware of your own | [`AuthKit::session`] |
@@ -123,6 +126,7 @@
 //! | `emulator` | off | the module `emulator`, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
 //! | `testing` | off | the module `testing` and `AuthKitBuilder::testing`; implies `emulator` |
 //! | `introspection` | off | `RouteInventory::introspect`; implies `testing`, and actix-web's `experimental-introspection` |
+//! | `websocket` | off | `Live::web_socket` and the crate `actix-ws` |
 //!
 //! # Logs
 //!
@@ -156,6 +160,7 @@ mod sharing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod user_sessions;
 mod web;
 mod workos;
 
@@ -177,6 +182,7 @@ pub use self::{
     session::{Admission, Freshness, RefreshFailureClass},
     session_store::{SessionStore, SessionStoreError},
     token::{AccessTokenClaims, Actor},
+    user_sessions::{UserSessions, UserSessionsError},
     web::{
         auth::{
             Auth, RecentAuth, RefreshError, SaveSessionError, SignInError, SignInUrl, SignOut,
@@ -187,20 +193,36 @@ pub use self::{
         client_script::ClientScript,
         compose::RequestAuth,
         extract::AuthStatus,
+        live::{Live, LiveEnd, ServerSentEvent},
         middleware::{AuthKitMiddleware, AuthKitService, Forbidden, ProtectBuilder},
-        routes::{AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn},
+        routes::{
+            AuthKitRoutes, CallbackError, CallbackService, HookOutcome, SignIn, Webhooks,
+            WebhooksBuilder,
+        },
     },
     workos::{
-        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, OauthTokens,
-        OrganizationChoice, User, UserField,
+        ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, MembershipRole,
+        OauthTokens, OrganizationChoice, OrganizationMembership, OrganizationMembershipCreated,
+        OrganizationMembershipDeleted, OrganizationMembershipUpdated, SessionCreated,
+        SessionRevoked, User, UserCreated, UserDeleted, UserField, UserSession, UserUpdated,
+        WebhookData, WebhookEvent,
     },
 };
+/// WebSockets for Actix, as [`Live::web_socket`] speaks of them.
+#[cfg(feature = "websocket")]
+pub use actix_ws;
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
 /// Compiles and runs the examples of the README and of `docs/` with the others.
 #[cfg(all(doctest, feature = "testing", feature = "redis"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
+
+/// The same for the guides about webhooks and about sessions that end.
+#[cfg(all(doctest, feature = "emulator"))]
+#[doc = include_str!("../../docs/webhooks.md")]
+#[doc = include_str!("../../docs/several-machines.md")]
+struct GuideDoctests;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/browser.md")]

@@ -91,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
     }
 }
 
-fn unavailable(kind: &str, failure: &WorkOsError) -> Unavailable {
+pub(crate) fn unavailable(kind: &str, failure: &WorkOsError) -> Unavailable {
     let retry_after = match failure {
         WorkOsError::Transient {
             reason,

@@ -5,6 +5,7 @@
 
 mod api;
 mod layout;
+mod live;
 mod organizations;
 mod pages;
 mod react;
@@ -22,7 +23,7 @@ use std::{
 };
 
 use actix_web::{App, HttpServer, web};
-use authkit_actix::{AuthKit, SignIn};
+use authkit_actix::{AuthKit, SignIn, WebhookEvent};
 
 use crate::{settings::Settings, sign_ins::SignIns};
 
@@ -79,6 +80,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .unauthenticated_paths(["/private/open", "/private/docs/:path*"])
         .sign_up_paths(["/private/join"])
         .build()?;
+    let webhooks = settings
+        .webhook_secret
+        .map(|secret| {
+            let webhooks = authkit.webhooks(secret);
+            webhooks
+                .on_any(|event: WebhookEvent| async move {
+                    tracing::info!(event = event.event, id = event.id, "WorkOS reports");
+                })
+                .build()
+        })
+        .transpose()?;
     let sign_ins = web::Data::new(SignIns::default());
 
     let app = authkit.clone();
@@ -95,8 +107,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
             .service(callback)
             .service(app.routes())
             .configure(pages::routes)
+            .configure(live::routes)
             .configure(react::routes)
             .configure(|config| api::routes(config, settings.bearer))
+            .configure(|config| {
+                if let Some(webhooks) = &webhooks {
+                    config.service(webhooks.clone());
+                }
+            })
             .service(
                 web::scope("/private")
                     .wrap(private.clone())

@@ -295,6 +295,10 @@ const ROUTES: &[(&str, Routes)] = &[
         ],
     ),
     (
+        "Open connections",
+        &[("/events", "server-sent events that end with the session")],
+    ),
+    (
         "Caches and failures",
         &[
             ("/public.txt", "the same for everyone, cached for an hour"),

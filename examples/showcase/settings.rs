@@ -3,6 +3,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 use authkit_actix::SealFormat;
+use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 /// What the environment says, read and checked.
@@ -14,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) eager_auth: bool,
     pub(crate) bearer: bool,
+    /// Without one there is no route for webhooks.
+    pub(crate) webhook_secret: Option<SecretString>,
     pub(crate) return_to_origins: Vec<String>,
     /// One address, or those of a cluster.
     pub(crate) redis: Vec<String>,
@@ -32,9 +35,6 @@ impl Settings {
             variable,
             problems: Vec::new(),
         };
-        if reader.text("SHOWCASE_WEBHOOK_SECRET").is_some() {
-            reader.problem("SHOWCASE_WEBHOOK_SECRET", "is not supported yet; unset it");
-        }
         let settings = Self {
             port: reader.number("PORT").unwrap_or(3000),
             log: reader.log_filter("SHOWCASE_LOG"),
@@ -45,6 +45,9 @@ impl Settings {
                 .map(Duration::from_secs),
             eager_auth: reader.switch("SHOWCASE_EAGER_AUTH"),
             bearer: reader.switch("SHOWCASE_BEARER"),
+            webhook_secret: reader
+                .text("SHOWCASE_WEBHOOK_SECRET")
+                .map(SecretString::from),
             return_to_origins: reader.list("SHOWCASE_RETURN_TO_ORIGINS"),
             redis: reader.list("SHOWCASE_REDIS_URL"),
             sessions_in_redis: reader.switch("SHOWCASE_SESSIONS_IN_REDIS"),

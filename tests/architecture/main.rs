@@ -115,5 +115,6 @@ const ROWS: &[&[&str]] = &[
     &["session"],
     &["access", "redis"],
     &["authkit"],
+    &["user_sessions"],
     &["web"],
 ];

@@ -154,6 +154,17 @@ impl TestAppBuilder {
         self
     }
 
+    /// Further routes beside the usual ones.
+    pub fn with_usual_routes(
+        self,
+        further: impl Fn(&AuthKit, &mut web::ServiceConfig) + Send + Sync + 'static,
+    ) -> Self {
+        self.routes(move |authkit, config| {
+            routes(authkit, config);
+            further(authkit, config);
+        })
+    }
+
     /// A socket of the test's own, whose address it knows before there is a configuration.
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listener = Some(listener);

@@ -11,6 +11,7 @@ mod port;
 pub mod promises;
 mod redis;
 pub mod seal;
+pub mod webhook;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
 pub use browser::{Answer, Browser, Cookie};

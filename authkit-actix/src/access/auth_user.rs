@@ -144,6 +144,10 @@ impl<C> AuthUser<C> {
         self.signed_in.session.access_token.expose_secret()
     }
 
+    pub(crate) fn signed_in(&self) -> &SignedIn {
+        &self.signed_in
+    }
+
     /// The verified claims of the access token.
     pub fn token(&self) -> &AccessTokenClaims {
         &self.signed_in.claims

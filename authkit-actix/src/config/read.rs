@@ -482,23 +482,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
 
     fn path(&mut self, name: Name, code: Option<String>, default: &str) -> Option<String> {
         let path = self.text(name, code).unwrap_or_else(|| default.to_owned());
-        let is_plain = path.starts_with('/')
-            && !path.contains("//")
-            && !path.split('/').any(|part| part == "." || part == "..")
-            && path
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte));
-        if !is_plain {
-            return self.refuse(
-                name,
-                format!(
-                    "`{}` is not a plain path; write one such as `{default}`, of letters, digits, \
-                     `-`, `.`, `_`, `~` and single slashes",
-                    shown(&path)
-                ),
-            );
-        }
-        Some(path)
+        let checked = plain_path(&path, default).map(|()| path);
+        self.accept(name, checked)
     }
 
     fn prefix(&mut self, code: Option<String>) -> Option<String> {
@@ -572,6 +557,29 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
 
     pub(super) fn outage_grace(&mut self, code: Duration) -> Duration {
         self.at_most(OUTAGE_GRACE, code, MAX_OUTAGE_GRACE)
+    }
+
+    pub(super) fn session_max_age(&mut self, code: Option<Duration>) -> Option<Duration> {
+        self.at_least_a_minute(SESSION_MAX_AGE, code)
+    }
+
+    pub(super) fn session_idle_timeout(&mut self, code: Option<Duration>) -> Option<Duration> {
+        self.at_least_a_minute(SESSION_IDLE_TIMEOUT, code)
+    }
+
+    fn at_least_a_minute(&mut self, name: Name, value: Option<Duration>) -> Option<Duration> {
+        let value = value?;
+        if value < SHORTEST_SESSION {
+            self.note(
+                name,
+                format!(
+                    "{} s is too short to do anything in; write at least {} s",
+                    value.as_secs(),
+                    SHORTEST_SESSION.as_secs()
+                ),
+            );
+        }
+        Some(value)
     }
 
     fn at_most(&mut self, name: Name, value: Duration, limit: Duration) -> Duration {
@@ -656,6 +664,24 @@ impl Name {
     }
 }
 
+/// Whether a path is one that needs no encoding, or what to write instead.
+pub(crate) fn plain_path(path: &str, example: &str) -> Result<(), String> {
+    let is_plain = path.starts_with('/')
+        && !path.contains("//")
+        && !path.split('/').any(|part| part == "." || part == "..")
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte));
+    if is_plain {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is not a plain path; write one such as `{example}`, of letters, digits, \
+         `-`, `.`, `_`, `~` and single slashes",
+        shown(path)
+    ))
+}
+
 /// What makes a cookie password guessable, and the cure.
 fn weakness(password: &str) -> Option<String> {
     let letters: String = password
@@ -729,6 +755,8 @@ const API_PORT: Name = Name::new("api_port", "WORKOS_API_PORT");
 const REFRESH_BUFFER: Name = Name::only_in_code("refresh_buffer");
 const LEEWAY: Name = Name::only_in_code("leeway");
 const OUTAGE_GRACE: Name = Name::only_in_code("outage_grace");
+const SESSION_MAX_AGE: Name = Name::only_in_code("session_max_age");
+const SESSION_IDLE_TIMEOUT: Name = Name::only_in_code("session_idle_timeout");
 const SIGN_IN_PATH: Name = Name::only_in_code("sign_in_path");
 const SIGN_UP_PATH: Name = Name::only_in_code("sign_up_path");
 const SIGN_OUT_PATH: Name = Name::only_in_code("sign_out_path");
@@ -754,6 +782,7 @@ const MIN_PASSWORD_LENGTH: usize = 32;
 const MAX_COOKIE_NAME_LENGTH: usize = 128;
 const MAX_COOKIE_MAX_AGE: u64 = i32::MAX as u64;
 const MAX_REFRESH_BUFFER: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_SESSION: Duration = Duration::from_secs(60);
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const MAX_OUTAGE_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -48,8 +48,8 @@ fn sign_out(state: &State, http: &HttpRequest) -> HttpResponse {
         return page(StatusCode::BAD_REQUEST, html);
     };
     let browser = browser_of(state, http);
+    state.end_session(session_id);
     let mut store = state.store();
-    store.end_session(session_id, state.now());
     if let Some(browser) = &browser {
         store.browsers.remove(browser);
     }
@@ -85,12 +85,10 @@ pub(super) async fn revoke(state: Data<State>, http: HttpRequest, body: Bytes) -
             if !is_server(&state.settings, &http) {
                 return unauthorized();
             }
-            let now = state.now();
-            let mut store = state.store();
-            if !store.end_session(session_id, now) {
+            if !state.end_session(session_id) {
                 return not_found();
             }
-            let session = store.sessions.get(session_id).map(session_json);
+            let session = state.store().sessions.get(session_id).map(session_json);
             HttpResponse::Ok().json(session)
         })
         .await
@@ -122,6 +120,26 @@ pub(super) async fn organization(
 /// `GET /user_management/users/{id}`.
 pub(super) async fn user(state: Data<State>, http: HttpRequest, id: Path<String>) -> HttpResponse {
     server_call(&state, &http, |store| store.account(&id).map(Account::json)).await
+}
+
+/// `DELETE /user_management/users/{id}`.
+pub(super) async fn delete_user(
+    state: Data<State>,
+    http: HttpRequest,
+    id: Path<String>,
+) -> HttpResponse {
+    state
+        .faults
+        .answer(Endpoint::Other, |_| {
+            if !is_server(&state.settings, &http) {
+                return unauthorized();
+            }
+            match state.delete_user(&id) {
+                true => HttpResponse::NoContent().finish(),
+                false => not_found(),
+            }
+        })
+        .await
 }
 
 /// `GET /user_management/users/{id}/sessions`.
@@ -206,7 +224,10 @@ fn not_found() -> HttpResponse {
     }))
 }
 
-fn memberships_of<'a>(store: &'a Store, account: &'a Account) -> impl Iterator<Item = Value> + 'a {
+pub(super) fn memberships_of<'a>(
+    store: &'a Store,
+    account: &'a Account,
+) -> impl Iterator<Item = Value> + 'a {
     account.user.memberships.iter().map(|membership| {
         let id = &membership.organization_id;
         let slugs = membership.roles.iter().map(|slug| json!({"slug": slug}));
@@ -228,7 +249,7 @@ fn memberships_of<'a>(store: &'a Store, account: &'a Account) -> impl Iterator<I
     })
 }
 
-fn session_json(session: &Session) -> Value {
+pub(super) fn session_json(session: &Session) -> Value {
     let method = match session.sign_in.authentication_method.as_str() {
         "Password" => "password",
         "SSO" => "sso",

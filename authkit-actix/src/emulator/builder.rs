@@ -212,12 +212,13 @@ impl EmulatorBuilder {
         let keys = KeyRing::generate().map_err(|_| EmulatorError::Key)?;
         let welcome = welcome(&settings.api_url, &seeds, &api_keys);
         let lifetime = seconds(self.access_token_lifetime);
-        let state = Arc::new(State::new(settings, keys, seeds, lifetime));
+        let (state, deliveries) = State::new(settings, keys, seeds, lifetime);
+        let state = Arc::new(state);
         for key in api_keys {
             state.store().issue(key, state.now())?;
         }
         state.store().feature_flags = self.feature_flags.into();
-        let server = Server::start(listener, Arc::clone(&state))?;
+        let server = Server::start(listener, Arc::clone(&state), deliveries)?;
 
         tracing::info!(
             url = state.settings.api_url,
@@ -260,7 +261,7 @@ fn may_run(release: bool, allowed: bool) -> Result<(), EmulatorError> {
     Ok(())
 }
 
-fn web_url(text: &str) -> Result<Url, EmulatorError> {
+pub(super) fn web_url(text: &str) -> Result<Url, EmulatorError> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))

@@ -55,17 +55,18 @@ mod seeds;
 mod server;
 mod session;
 mod state;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use keys::Signer;
 use server::Server;
-use state::{Account, Code, SignIn, State};
+use state::{Code, SignIn, State};
 
 pub use api_keys::EmulatorApiKey;
 pub use builder::{EmulatorBuilder, RefreshReuse};
@@ -215,8 +216,7 @@ impl Emulator {
 
     /// Ends a session, as its user's sign-out or a dashboard would. `false` when there is none of this id.
     pub fn end_session(&self, session_id: &str) -> bool {
-        let state = self.state();
-        state.store().end_session(session_id, state.now())
+        self.state().end_session(session_id)
     }
 
     /// Issues an API key to a customer; one of the same text is replaced.
@@ -261,10 +261,53 @@ impl Emulator {
             .user
             .clone();
         let after = change(before);
-        let mut store = self.state().store();
-        store.seeds.check_memberships(&after)?;
-        let account: &mut Account = store.account_by_email(email).ok_or_else(unknown)?;
-        account.user = after;
+        self.state().store().seeds.check_memberships(&after)?;
+        match self.state().change_user(email, after) {
+            true => Ok(()),
+            false => Err(unknown()),
+        }
+    }
+
+    /// Deletes a user, as the dashboard would: all sessions of theirs end.
+    ///
+    /// # Errors
+    ///
+    /// When the user is unknown.
+    pub fn delete_user(&self, email: &str) -> Result<(), EmulatorError> {
+        let unknown = || EmulatorError::UnknownUser(email.to_owned());
+        let id = self
+            .state()
+            .store()
+            .account_by_email(email)
+            .map(|it| it.id.clone());
+        match self.state().delete_user(&id.ok_or_else(unknown)?) {
+            true => Ok(()),
+            false => Err(unknown()),
+        }
+    }
+
+    /// Reports to this address from now on what happens, signed with this secret: `session.revoked`,
+    /// `user.updated`, `user.deleted`, and `organization_membership.created`, `.updated` and `.deleted`.
+    /// An event that is not taken in comes again a few times.
+    ///
+    /// ```
+    /// use authkit_actix::emulator::Emulator;
+    ///
+    /// # let emulator = Emulator::builder().quiet().allow_in_release().start()?;
+    /// emulator.send_webhooks("http://localhost:3000/webhooks/workos", "a secret of both")?;
+    /// # Ok::<(), authkit_actix::emulator::EmulatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the address is none.
+    pub fn send_webhooks(
+        &self,
+        url: &str,
+        secret: impl Into<SecretString>,
+    ) -> Result<(), EmulatorError> {
+        let url = builder::web_url(url)?;
+        self.state().webhooks.send_to(url, secret.into());
         Ok(())
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::state::State;
+use super::webhooks::{self, Delivery};
 use super::{EmulatorError, api, api_keys, authenticate, authorize, feature_flags};
 
 /// A running server; dropping it stops the server and frees the port.
@@ -18,11 +20,16 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves on a thread with an Actix system of its own, so that it runs beside any runtime.
-    pub(super) fn start(listener: TcpListener, state: Arc<State>) -> Result<Self, EmulatorError> {
+    pub(super) fn start(
+        listener: TcpListener,
+        state: Arc<State>,
+        deliveries: UnboundedReceiver<Delivery>,
+    ) -> Result<Self, EmulatorError> {
         let (started, wait) = mpsc::channel();
         let run = move || {
             actix_web::rt::System::new().block_on(async move {
                 let data = Data::from(state);
+                actix_web::rt::spawn(webhooks::deliver(data.clone(), deliveries));
                 let server = HttpServer::new(move || {
                     App::new()
                         .app_data(data.clone())
@@ -103,6 +110,10 @@ fn routes(config: &mut ServiceConfig) {
         .route("/api_keys/validations", web::post().to(api_keys::validate))
         .route("/organizations/{id}", web::get().to(api::organization))
         .route("/user_management/users/{id}", web::get().to(api::user))
+        .route(
+            "/user_management/users/{id}",
+            web::delete().to(api::delete_user),
+        )
         .route(
             "/user_management/users/{id}/sessions",
             web::get().to(api::sessions),

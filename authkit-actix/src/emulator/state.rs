@@ -4,19 +4,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 use url::Url;
 
 use super::RefreshReuse;
+use super::api::{memberships_of, session_json};
 use super::api_keys::IssuedKey;
 use super::faults::FaultBoard;
 use super::feature_flags::FlagBoard;
 use super::keys::{KeyRing, Signer, random_id};
 use super::seeds::{EmulatorUser, Impersonator, Seeds};
+use super::webhooks::{Delivery, WebhookBoard};
 
 /// Everything the emulator's routes and its handle share.
 pub(super) struct State {
     pub(super) settings: Settings,
     pub(super) faults: FaultBoard,
+    pub(super) webhooks: WebhookBoard,
     keys: Mutex<KeyRing>,
     store: Mutex<Store>,
 }
@@ -115,16 +119,23 @@ pub(super) struct Grant {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, keys: KeyRing, seeds: Seeds, lifetime: i64) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        keys: KeyRing,
+        seeds: Seeds,
+        lifetime: i64,
+    ) -> (Self, mpsc::UnboundedReceiver<Delivery>) {
         let now = (settings.clock)();
         let accounts = seeds
             .users
             .iter()
             .map(|user| Account::new(user.clone(), now))
             .collect();
-        Self {
+        let (webhooks, deliveries) = WebhookBoard::new();
+        let state = Self {
             settings,
             faults: FaultBoard::default(),
+            webhooks,
             keys: Mutex::new(keys),
             store: Mutex::new(Store {
                 seeds,
@@ -140,7 +151,92 @@ impl State {
                 api_keys: Vec::new(),
                 last_redirect_uri: None,
             }),
+        };
+        (state, deliveries)
+    }
+
+    /// Deletes a user, and ends all sessions of theirs. `false` when there is no such user.
+    pub(super) fn delete_user(&self, id: &str) -> bool {
+        let sessions: Vec<String> = {
+            let store = self.store();
+            let of_user = |session: &&Session| session.sign_in.user_id == id;
+            let sessions = store.sessions.values().filter(of_user);
+            sessions.map(|session| session.id.clone()).collect()
+        };
+        let account = {
+            let mut store = self.store();
+            let place = store.accounts.iter().position(|account| account.id == id);
+            place.map(|place| store.accounts.remove(place))
+        };
+        let Some(account) = account else {
+            return false;
+        };
+        for session_id in sessions {
+            self.end_session(&session_id);
         }
+        self.webhooks
+            .report("user.deleted", &account.json(), self.now());
+        true
+    }
+
+    /// Changes a user, and reports what is different.
+    pub(super) fn change_user(&self, email: &str, after: EmulatorUser) -> bool {
+        let now = self.now();
+        let mut store = self.store();
+        let describe = |store: &Store, id: &str| {
+            let account = store.account(id)?;
+            let memberships: Vec<Value> = memberships_of(store, account).collect();
+            Some((account.json(), memberships))
+        };
+        let Some(id) = store.account_by_email(email).map(|it| it.id.clone()) else {
+            return false;
+        };
+        let before = describe(&store, &id);
+        if let Some(account) = store.account_by_email(email) {
+            account.user = after;
+        }
+        let after = describe(&store, &id);
+        let (Some((user, memberships)), Some((user_now, memberships_now))) = (before, after) else {
+            return false;
+        };
+        let report = |event: &str, data: &Value| self.webhooks.report(event, data, now);
+        if user != user_now {
+            report("user.updated", &user_now);
+        }
+        let same =
+            |all: &[Value], one: &Value| all.iter().find(|it| it["id"] == one["id"]).cloned();
+        for membership in &memberships_now {
+            match same(&memberships, membership) {
+                None => report("organization_membership.created", membership),
+                // The user object in it is reported by itself.
+                Some(it) if it["roles"] != membership["roles"] => {
+                    report("organization_membership.updated", membership);
+                }
+                Some(_) => {}
+            }
+        }
+        for membership in &memberships {
+            if same(&memberships_now, membership).is_none() {
+                report("organization_membership.deleted", membership);
+            }
+        }
+        true
+    }
+
+    /// Ends a session, and the sign-in of the browser it came from. `false` when there is no such session.
+    pub(super) fn end_session(&self, id: &str) -> bool {
+        let now = self.now();
+        let mut store = self.store();
+        let was_live = store
+            .sessions
+            .get(id)
+            .is_some_and(|session| session.ended_at.is_none());
+        let is_known = store.end_session(id, now);
+        if let Some(session) = store.sessions.get(id).filter(|_| was_live) {
+            let data = session_json(session);
+            self.webhooks.report("session.revoked", &data, now);
+        }
+        is_known
     }
 
     /// Unix seconds by the emulator's clock.
@@ -279,8 +375,7 @@ impl Store {
         token
     }
 
-    /// Ends a session, and the sign-in of the browser it came from. `false` when there is no such session.
-    pub(super) fn end_session(&mut self, id: &str, now: i64) -> bool {
+    fn end_session(&mut self, id: &str, now: i64) -> bool {
         let Some(session) = self.sessions.get_mut(id) else {
             return false;
         };

@@ -8,7 +8,7 @@ use tokio::time;
 use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{
-    Freshness, Session, SignedIn,
+    AgeLimits, Freshness, Session, SignedIn,
     hooks::Hooks,
     seal::SessionSeal,
     shared::{SPENT_STATES, SharedBeginning},
@@ -40,6 +40,7 @@ pub(crate) struct Means {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sharing: Sharing,
     pub(crate) stored: Option<Arc<StoredSessions>>,
+    pub(crate) limits: AgeLimits,
 }
 
 /// A sign-in that waits for its tokens.
@@ -322,6 +323,8 @@ impl Means {
         let oauth_tokens = answer.oauth_tokens.clone();
         let mut session = Session::from_authentication(answer, None);
         session.reauthenticated_at = reauthenticated_at;
+        let now = self.clock.unix_seconds();
+        self.limits.note_use(&mut session, now, now);
         let token = session.access_token.expose_secret();
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
@@ -332,7 +335,7 @@ impl Means {
                 };
                 let sealed = self.cookie_for(&mut session).await?;
                 return Ok(Begun {
-                    at: self.clock.unix_seconds(),
+                    at: now,
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),
                     oauth_tokens,
                     newcomer: Arc::new(newcomer),

@@ -98,7 +98,7 @@ impl Hooks {
     }
 
     /// What a hook gave; `None` when it panicked or took too long, which is logged.
-    pub(super) fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         name: &'static str,
         hook: impl FnOnce() -> BoxFuture<'static, T> + Send + 'static,

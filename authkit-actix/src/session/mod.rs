@@ -11,6 +11,7 @@ macro_rules! decision {
     };
 }
 
+mod age;
 mod begin;
 mod hooks;
 mod iron_document;
@@ -23,6 +24,7 @@ mod seal;
 mod shared;
 mod stored;
 mod unwritten;
+mod watchers;
 
 use std::{fmt, sync::Arc};
 
@@ -31,22 +33,21 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use decision;
 
-pub use self::{begin::Admission, hooks::RefreshFailureClass};
 pub(crate) use self::{
+    age::AgeLimits,
     begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
     hooks::{Hooks, SessionHook, SessionHooks},
-    notices::Notices,
+    notices::{Notice, Notices},
     open::{Sessions, Step, UNHEARD_RETRY, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
     revocation::Standing,
     seal::SessionSeal,
     stored::StoredSessions,
+    watchers::{Ending, Watch},
 };
+pub use self::{begin::Admission, hooks::RefreshFailureClass};
 #[cfg(feature = "redis")]
-pub(crate) use self::{
-    notices::{Elsewhere, Notice},
-    revocation::KEPT_FOR,
-};
+pub(crate) use self::{notices::Elsewhere, revocation::KEPT_FOR};
 use crate::{
     token::AccessTokenClaims,
     workos::{Authentication, Impersonator, User},
@@ -67,6 +68,12 @@ pub(crate) struct Session {
     /// When the user was last sent to sign in again for a route with `max_age`, in Unix seconds.
     #[serde(default, alias = "reauthenticatedAt")]
     pub(crate) reauthenticated_at: Option<i64>,
+    /// When the user signed in, in Unix seconds; only where sessions have an age limit.
+    #[serde(default)]
+    pub(crate) signed_in_at: Option<i64>,
+    /// When the session was last used, roughly, in Unix seconds; only where it may not lie unused.
+    #[serde(default)]
+    pub(crate) last_used_at: Option<i64>,
     /// Where the server keeps it, if it does.
     #[serde(skip)]
     place: Option<stored::Place>,
@@ -84,6 +91,10 @@ struct SessionDocument<'a> {
     authentication_method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reauthenticated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_in_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
 }
 
 /// A session whose access token is verified and for its user.
@@ -157,6 +168,8 @@ impl Session {
                 .or_else(|| previous?.authentication_method.clone()),
             reauthenticated_at: previous.and_then(|previous| previous.reauthenticated_at),
             place: previous.and_then(|previous| previous.place.clone()),
+            signed_in_at: previous.and_then(|previous| previous.signed_in_at),
+            last_used_at: previous.and_then(|previous| previous.last_used_at),
         }
     }
 
@@ -180,6 +193,8 @@ impl Session {
             impersonator: self.impersonator.as_ref(),
             authentication_method: self.authentication_method.as_deref(),
             reauthenticated_at: self.reauthenticated_at,
+            signed_in_at: self.signed_in_at,
+            last_used_at: self.last_used_at,
         };
         serde_json::to_vec(&document).expect("strings, numbers and maps with string keys are JSON")
     }

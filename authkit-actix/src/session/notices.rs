@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::revocation::{Revocations, Standing};
+use super::{
+    revocation::{Revocations, Standing},
+    watchers::{Ending, Watch, WatchLimits, Watchers},
+};
 use crate::{clock::Clock, token::AccessTokenClaims};
 
 /// Something that became known about sessions. All times are Unix seconds.
@@ -52,9 +55,11 @@ pub(crate) trait Elsewhere: Send + Sync {
     fn is_heard(&self) -> bool;
 }
 
-/// Where notices come together: they end sessions, and go on to the other instances.
+/// Where notices come together: they end sessions and wake open connections, and go on to the
+/// other instances.
 pub(crate) struct Notices {
     revocations: Revocations,
+    watchers: Arc<Watchers>,
     elsewhere: OnceLock<Arc<dyn Elsewhere>>,
     /// Nothing is known while the others are not heard.
     is_strict: bool,
@@ -65,6 +70,7 @@ impl Notices {
     pub(crate) fn new(clock: Arc<dyn Clock>, is_strict: bool) -> Self {
         Self {
             revocations: Revocations::new(Arc::clone(&clock)),
+            watchers: Arc::default(),
             elsewhere: OnceLock::new(),
             is_strict,
             clock,
@@ -87,17 +93,31 @@ impl Notices {
 
     /// Acts on what became known, here or elsewhere; twice is as good as once.
     pub(crate) fn apply(&self, notice: Notice) {
+        self.watchers.apply(&notice);
         self.revocations.apply(notice);
     }
 
     /// Says that a session ends now: by a sign-out, or since somebody ended it.
-    ///
-    /// A refresh that is under way brings a token that is a little younger, so the notice covers
-    /// the next minute too.
     pub(crate) fn session_ended(&self, session_id: &str) {
+        self.session_ended_at(session_id, self.clock.unix_seconds());
+    }
+
+    /// Says that a session has ended at a time in Unix seconds.
+    ///
+    /// A refresh that was under way then brings a token that is a little younger, so the notice
+    /// covers the minute after, too.
+    pub(crate) fn session_ended_at(&self, session_id: &str, at: i64) {
         self.announce(Notice::SessionEnded {
             session_id: session_id.to_owned(),
-            until: self.clock.unix_seconds().saturating_add(UNDER_WAY),
+            until: at.saturating_add(UNDER_WAY),
+        });
+    }
+
+    /// Says that all sessions of a user have ended at a time in Unix seconds.
+    pub(crate) fn user_ended_at(&self, user_id: &str, at: i64) {
+        self.announce(Notice::UserEnded {
+            user_id: user_id.to_owned(),
+            until: at.saturating_add(UNDER_WAY),
         });
     }
 
@@ -121,12 +141,24 @@ impl Notices {
         }
         self.revocations.standing(claims)
     }
+
+    /// Watches a session for an open connection.
+    pub(super) fn watch(&self, claims: &AccessTokenClaims, limits: WatchLimits) -> Watch {
+        let mut watch = self.watchers.watch(claims, limits, Arc::clone(&self.clock));
+        // What became known before the watch began wakes nobody any more.
+        watch.known = match self.standing(claims) {
+            Standing::Good => None,
+            Standing::Outdated { .. } | Standing::Unknown => Some(Ending::Expired),
+            Standing::Ended => Some(Ending::Revoked),
+        };
+        watch
+    }
 }
 
 /// What the rights in a token come to, as a number to compare.
 ///
 /// Instances that run different builds may differ about it; connections then end a little early.
-fn rights(claims: &AccessTokenClaims) -> u64 {
+pub(super) fn rights(claims: &AccessTokenClaims) -> u64 {
     let mut hasher = DefaultHasher::new();
     (
         &claims.org_id,

@@ -10,11 +10,13 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
+    AgeLimits, CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
+    age::{Age, begun_at},
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::{SessionSeal, Unsealed},
     stored::{Handle, StoredSessions},
+    watchers::{Watch, WatchLimits},
 };
 use crate::{
     clock::Clock,
@@ -31,6 +33,8 @@ pub(crate) struct Sessions {
     clock_warning: Once,
     /// Where the server keeps sessions, if the browser does not.
     pub(super) stored: Option<Arc<StoredSessions>>,
+    limits: AgeLimits,
+    clock: Arc<dyn Clock>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -84,12 +88,15 @@ impl Sessions {
         seal: Arc<SessionSeal>,
         tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
+        limits: AgeLimits,
         refresh: RefreshSettings,
         stored: Option<Arc<StoredSessions>>,
     ) -> Self {
         Self {
             notices: Arc::clone(&refresh.notices),
             stored,
+            limits,
+            clock: Arc::clone(&clock),
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
@@ -134,6 +141,18 @@ impl Sessions {
         }
     }
 
+    /// Watches a session for an open connection.
+    pub(crate) fn watch(&self, signed_in: &SignedIn) -> Watch {
+        let SignedIn {
+            session, claims, ..
+        } = signed_in;
+        let limits = WatchLimits {
+            buffer: self.refreshes.buffer(claims),
+            ends_at: self.limits.ends_at(session, claims),
+        };
+        self.notices.watch(claims, limits)
+    }
+
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
     pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
@@ -174,7 +193,11 @@ impl Sessions {
     }
 
     /// What a verdict on its access token means for a session.
-    pub(super) fn judge(&self, opened: Opened, verdict: Result<Verdict, KeysUnavailable>) -> Step {
+    pub(super) fn judge(
+        &self,
+        mut opened: Opened,
+        verdict: Result<Verdict, KeysUnavailable>,
+    ) -> Step {
         let (claims, expired) = match verdict {
             Ok(Verdict::Valid(claims)) => (claims, false),
             Ok(Verdict::Expired(claims)) => (claims, true),
@@ -224,6 +247,29 @@ impl Sessions {
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         };
+        let now = self.clock.unix_seconds();
+        let age = self.limits.age(&opened.session, &claims, now);
+        match age {
+            Age::Fine => {}
+            Age::Unnoted => {
+                let mut session = Session::clone(&opened.session);
+                let begun_at = begun_at(&session, &claims);
+                self.limits.note_use(&mut session, begun_at, now);
+                let session = Arc::new(session);
+                self.note_use(&opened.session, &session);
+                opened.session = session;
+            }
+            Age::Over => {
+                decision!(
+                    self.refreshes.lifts_decisions(),
+                    session_id = %claims.sid,
+                    "a session that is older than the application allows has ended"
+                );
+                self.notices.session_ended(&claims.sid);
+                self.refreshes.end_at_workos(claims.sid.clone());
+                return Step::Done(Resolution::signed_out(CookieChange::Clear));
+            }
+        }
         if !opened.is_successor {
             self.refreshes.arrived(&opened.session);
         }
@@ -239,7 +285,19 @@ impl Sessions {
                 needs: Need::Refresh { claims, expired },
             });
         }
+        if age == Age::Unnoted && opened.session.handle().is_none() {
+            let session = Arc::make_mut(&mut opened.session);
+            if let Ok(sealed) = self.seal.seal(session) {
+                opened.cookie = CookieChange::Set(sealed);
+            }
+        }
         Step::Done(opened.signed_in(claims, Freshness::Current))
+    }
+
+    /// Whether a session is known to have been refreshed since: its cookie may not be set any more,
+    /// in place of its successor's.
+    pub(crate) fn is_succeeded(&self, session: &Session) -> bool {
+        self.refreshes.knows_successor(session)
     }
 
     /// Says so once: it would be said with every request otherwise.

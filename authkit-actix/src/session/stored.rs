@@ -81,6 +81,16 @@ impl Sessions {
         }
     }
 
+    /// Writes down that a stored session is in use, which nobody waits for.
+    pub(super) fn note_use(&self, previous: &Arc<Session>, session: &Arc<Session>) {
+        if let Some(stored) = self.stored.as_ref().filter(|_| session.place.is_some()) {
+            let put = Arc::clone(stored);
+            let (previous, session) = (Arc::clone(previous), Arc::clone(session));
+            let put = async move { put.advance(&previous, &session).await };
+            drop(stored.background.spawn(put));
+        }
+    }
+
     /// Moves a session that came in its cookie into the store, if there is one.
     pub(super) async fn placed(&self, resolution: Resolution) -> Resolution {
         match &self.stored {

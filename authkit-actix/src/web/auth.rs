@@ -30,6 +30,7 @@ use crate::{
     oauth::{ReturnTo, Screen, Selector, SignInOptions},
     session::{BeginError, CookieChange, Freshness, Outcome, RefreshFailure, Resolution, SignedIn},
     token,
+    user_sessions::UserSessionsError,
     workos::Authentication,
 };
 
@@ -443,6 +444,23 @@ impl ResponseError for RefreshError {
         response
             .content_type("text/plain; charset=utf-8")
             .body(self.to_string())
+    }
+}
+
+impl ResponseError for UserSessionsError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NoSuchSession => StatusCode::NOT_FOUND,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Self::Unavailable { retry_after } = self {
+            response.insert_header(("retry-after", retry_after.to_string()));
+        }
+        response.finish()
     }
 }
 

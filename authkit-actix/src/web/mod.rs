@@ -12,6 +12,7 @@ pub(crate) mod extract;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub(crate) mod guard;
+pub(crate) mod live;
 pub(crate) mod middleware;
 pub(crate) mod negotiate;
 mod pages;

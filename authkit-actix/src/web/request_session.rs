@@ -280,6 +280,8 @@ impl RequestSession {
         let mut asks_again = false;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
+            // Another request's response has set the successor, or is about to.
+            Some(CookieChange::Set(_)) if self.is_succeeded(resolution.as_ref()) => Vec::new(),
             Some(CookieChange::Set(sealed)) => {
                 set_cookie::session_cookies(config, sealed, &present())
             }
@@ -336,6 +338,16 @@ impl RequestSession {
                 Resolution::signed_out(CookieChange::Clear)
             }
             _ => resolution,
+        }
+    }
+
+    fn is_succeeded(&self, resolution: Option<&Resolution>) -> bool {
+        match resolution.map(|resolution| &resolution.outcome) {
+            Some(Outcome::SignedIn(signed_in)) => {
+                let sessions = &self.authkit.inner.sessions;
+                sessions.is_succeeded(&signed_in.session)
+            }
+            _ => false,
         }
     }
 

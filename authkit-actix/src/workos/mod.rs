@@ -9,6 +9,8 @@ mod failure;
 mod lanes;
 mod transport;
 mod user;
+mod user_session;
+mod webhook;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,13 +22,19 @@ use workos::{
     user_management::{
         AuthenticateWithCodeParams, AuthenticateWithOrganizationSelectionParams,
         AuthenticateWithRefreshTokenParams, GetAuthorizationUrlParams, GetLogoutUrlParams,
-        RevokeSessionParams,
+        ListSessionsParams, RevokeSessionParams,
     },
 };
 
 pub use self::{
     api_key::{ApiKey, ApiKeyOwner},
     user::{Impersonator, User, UserField},
+    user_session::UserSession,
+    webhook::{
+        MembershipRole, OrganizationMembership, OrganizationMembershipCreated,
+        OrganizationMembershipDeleted, OrganizationMembershipUpdated, SessionCreated,
+        SessionRevoked, UserCreated, UserDeleted, UserUpdated, WebhookData, WebhookEvent,
+    },
 };
 /// The client of the official WorkOS SDK.
 pub use workos::Client;
@@ -40,6 +48,7 @@ use self::{
 pub(crate) use self::{
     breaker::Breaker,
     failure::{StepUp, TransientReason, WorkOsError},
+    webhook::WebhookSignatures,
 };
 use crate::{background::Background, request_info::RequestInfo};
 
@@ -217,6 +226,42 @@ impl WorkOs {
         let sdk = client(&self.client_id, &self.api_key, &self.api_url, transport)?;
         let params = RevokeSessionParams::new(body);
         Ok(sdk.user_management().revoke_session(params).await?)
+    }
+
+    /// The sessions of a user at WorkOS; none of one who does not exist.
+    pub(crate) async fn sessions_of(&self, user_id: &str) -> Result<Vec<UserSession>, WorkOsError> {
+        #[derive(Deserialize)]
+        struct Page {
+            data: Vec<UserSession>,
+            #[serde(default)]
+            list_metadata: Option<Place>,
+        }
+        #[derive(Deserialize)]
+        struct Place {
+            #[serde(default)]
+            after: Option<String>,
+        }
+        let mut sessions = Vec::new();
+        let mut params = ListSessionsParams {
+            limit: Some(100),
+            ..ListSessionsParams::default()
+        };
+        for _ in 0..MOST_PAGES {
+            let page = self.recorded(LOOK_UP, async |sdk| {
+                let users = sdk.user_management();
+                users.list_sessions(user_id, params.clone()).await
+            });
+            let page: Page = match page.await {
+                Err(WorkOsError::OurFault { status: 404, .. }) => break,
+                page => page?,
+            };
+            sessions.extend(page.data);
+            params.after = page.list_metadata.and_then(|place| place.after);
+            if params.after.is_none() {
+                break;
+            }
+        }
+        Ok(sessions)
     }
 
     /// Spends a refresh token.
@@ -529,6 +574,8 @@ const KEY_SET: Limits = Limits {
     lane: Lane::Upkeep,
     again_after: None,
 };
+/// Of a hundred sessions each.
+const MOST_PAGES: usize = 100;
 /// Each target of each flag is in the answer.
 const FEATURE_FLAGS: Limits = Limits {
     deadline: Duration::from_secs(10),

@@ -10,7 +10,7 @@ mod spend;
 use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, info_span, warn};
 
 pub(crate) use self::failure::RefreshFailure;
 use self::{deliveries::Deliveries, flight::Flight, pace::Pace, shared::Flown};
@@ -147,6 +147,22 @@ impl Refreshes {
             return None;
         }
         self.pace.latest(session_id)
+    }
+
+    /// Whether the session's refresh token was spent lately, or is being spent.
+    pub(super) fn knows_successor(&self, session: &Session) -> bool {
+        self.flights.knows(key_of(session))
+    }
+
+    /// Ends a session at WorkOS, which nobody waits for.
+    pub(super) fn end_at_workos(&self, session_id: String) {
+        let workos = Arc::clone(&self.means.settings.workos);
+        let ended = async move {
+            if let Err(failure) = workos.revoke_session(&session_id).await {
+                warn!(%failure, "a session that has ended here lives on at WorkOS");
+            }
+        };
+        drop(self.means.settings.background.spawn(ended));
     }
 
     /// Notes that a browser has brought this session back: whatever still has the one before it is a

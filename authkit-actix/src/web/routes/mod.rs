@@ -4,6 +4,7 @@ mod browser;
 mod callback;
 mod sign_in;
 mod sign_out;
+mod webhooks;
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder,
@@ -16,7 +17,10 @@ use actix_web::{
     web,
 };
 
-pub use self::callback::{CallbackError, CallbackService, HookOutcome, SignIn};
+pub use self::{
+    callback::{CallbackError, CallbackService, HookOutcome, SignIn},
+    webhooks::{Webhooks, WebhooksBuilder},
+};
 use super::{
     client_script::MODULE,
     rejection::{Problem, refusal},

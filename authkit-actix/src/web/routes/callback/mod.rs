@@ -178,7 +178,7 @@ impl HttpServiceFactory for CallbackService {
     fn register(self, service: &mut AppService) {
         let paths = &self.authkit.inner.config.paths;
         let path = self.path.as_deref().unwrap_or(&paths.callback);
-        self.authkit.own_callback_path(path);
+        self.authkit.own_path(path);
         let options = Rc::new(self.options);
         let of_choice = Rc::clone(&options);
         register(service, &self.authkit, path, move |request, authkit| {
