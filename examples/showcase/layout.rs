@@ -58,6 +58,7 @@ small { font-weight: 400 }
 button.small { margin: -.2rem 0; padding: .15rem .8rem; font-size: .9375rem }
 .note { margin-top: 1.25rem; padding: .7rem 1rem; border: 1px solid var(--accent); border-radius: 12px;
   background: var(--card); color: inherit }
+.note a { color: var(--accent) }
 dl { margin: 0; padding: .25rem 1rem; border: 1px solid var(--line); border-radius: 12px; background: var(--card) }
 dl div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; padding: .5rem 0 }
 dl div + div { border-top: 1px solid var(--line) }

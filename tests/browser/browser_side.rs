@@ -6,7 +6,6 @@ use authkit_actix::emulator::{
     Emulator, EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, NewSession,
 };
 use authkit_tests::{PASSWORD, free_port, seal};
-use serde_json::json;
 
 use crate::person::{Person, Screen};
 
@@ -65,12 +64,7 @@ impl Visit {
 
     /// Grace at Acme, unless the test says otherwise.
     async fn has_session(&self, session: impl Into<NewSession>) {
-        let session = self.emulator.session_for(session).expect("a known user");
-        let content = json!({
-            "access_token": session.access_token,
-            "refresh_token": session.refresh_token,
-            "user": session.user,
-        });
+        let content = seal::session(&self.emulator, session);
         let sealed = seal::seal(PASSWORD, seal::SESSION, content.to_string().as_bytes());
         self.person.has_session(&sealed).await;
     }

@@ -17,7 +17,7 @@ use authkit_actix::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Answer, Browser, Log, TestClock, handles, log::TRY, seal};
 
@@ -91,12 +91,7 @@ impl TestApp {
 
     /// The content of a session cookie.
     pub fn session(&self, session: impl Into<NewSession>) -> Value {
-        let session = self.emulator.session_for(session).expect("a known user");
-        json!({
-            "access_token": session.access_token,
-            "refresh_token": session.refresh_token,
-            "user": session.user,
-        })
+        seal::session(&self.emulator, session)
     }
 
     pub fn seal(&self, session: &Value) -> String {

@@ -1,12 +1,14 @@
 //! The default seal, written from its description: so that a mistake in the library is not made here
 //! as well, and so that tests can seal what no library would.
 
+use authkit_actix::emulator::{Emulator, NewSession};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, Payload},
 };
 use hkdf::Hkdf;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 pub const SESSION: &str = "session";
@@ -26,6 +28,16 @@ pub fn seal(password: &str, purpose: &str, plaintext: &[u8]) -> String {
         )
         .expect("a short plaintext");
     URL_SAFE_NO_PAD.encode([&[1], nonce.as_slice(), &sealed].concat())
+}
+
+/// The content of a session cookie for a user of the emulator, made without a sign-in.
+pub fn session(emulator: &Emulator, session: impl Into<NewSession>) -> Value {
+    let session = emulator.session_for(session).expect("a known user");
+    json!({
+        "access_token": session.access_token,
+        "refresh_token": session.refresh_token,
+        "user": session.user,
+    })
 }
 
 /// The plaintext of a sealed value, if it is genuine.

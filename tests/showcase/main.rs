@@ -75,12 +75,7 @@ impl Showcase {
 
     /// A browser with a session that was made without a sign-in.
     fn with_session(&self, session: impl Into<NewSession>) -> Browser {
-        let session = self.emulator.session_for(session).expect("a known user");
-        let content = json!({
-            "access_token": session.access_token,
-            "refresh_token": session.refresh_token,
-            "user": session.user,
-        });
+        let content = seal::session(&self.emulator, session);
         let sealed = seal::seal(PASSWORD, seal::SESSION, content.to_string().as_bytes());
         let mut browser = self.browser();
         browser.set_cookie("wos-session", &sealed);

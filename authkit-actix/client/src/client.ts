@@ -51,6 +51,8 @@ export class AuthKitClient {
   #hasLookedForToken = false;
   #wantsToken = false;
   #isLeaving = false;
+  /** Changes when something becomes known that older questions did not know. */
+  #era = 0;
   #failures = 0;
   #timer?: ReturnType<typeof setTimeout> | undefined;
   #channel?: BroadcastChannel | undefined;
@@ -241,7 +243,9 @@ export class AuthKitClient {
     clearTimeout(this.#timer);
   }
 
-  #wakeUp = (): void => {
+  #wakeUp = (event: Event): void => {
+    // The Back button brings back a page that was left for good.
+    if (this.#isLeaving && (event as PageTransitionEvent).persisted) return location.reload();
     if (document.visibilityState === "visible") this.#check().catch(() => {});
   };
 
@@ -257,8 +261,8 @@ export class AuthKitClient {
   #check(): Promise<void> {
     return this.#single("check", async () => {
       try {
-        if (this.#wantsToken) this.#accept(await ask<TokenAnswer>(this.#path("token")));
-        else this.#acceptSession(await ask<BrowserSession>(this.#path("session")));
+        if (this.#wantsToken) await this.#read("token", this.#accept);
+        else await this.#read("session", this.#acceptSession);
       } catch (error) {
         this.#failed(error);
       }
@@ -269,11 +273,9 @@ export class AuthKitClient {
     // Another tab may have been faster.
     if (this.#token && this.#token.rests > 0) return this.#token.text;
     try {
-      this.#accept(await ask<TokenAnswer>(this.#path("token")));
+      await this.#read("token", this.#accept);
       // The server is content with a token that is nearer its end.
-      if (this.#token!.rests <= 0) {
-        this.#accept(await ask<TokenAnswer>(this.#path("refresh"), {}));
-      }
+      if (this.#token && this.#token.rests <= 0) await this.#read("refresh", this.#accept, {});
     } catch (error) {
       this.#failed(error);
       const isSignedOut = !this.#state.user && !this.#state.loading;
@@ -282,11 +284,21 @@ export class AuthKitClient {
     return this.#token?.text;
   }
 
+  async #read<T>(name: string, take: (answer: T) => void, instruction?: object): Promise<void> {
+    const era = this.#era;
+    const answer = await ask<T>(this.#path(name), instruction);
+    // A sign-out or a switch that came between knows better.
+    if (era === this.#era) take(answer);
+  }
+
   async #instruct(name: string, instruction: object): Promise<string | undefined> {
     this.#change({ tokenLoading: true });
     return this.#alone(name + JSON.stringify(instruction), async () => {
       try {
-        this.#accept(await ask<TokenAnswer>(this.#path(name), instruction));
+        const answer = await ask<TokenAnswer>(this.#path(name), instruction);
+        if (this.#isLeaving) return undefined;
+        this.#era += 1;
+        this.#accept(answer);
         return this.#token?.text;
       } catch (error) {
         this.#failed(error);
@@ -295,18 +307,18 @@ export class AuthKitClient {
     });
   }
 
-  #accept(answer: TokenAnswer): void {
+  #accept = (answer: TokenAnswer): void => {
     this.#take(answer.session, new Token(answer.access_token, answer.expires_in));
     this.#tell({ answer });
-  }
+  };
 
-  #acceptSession(session: BrowserSession): void {
+  #acceptSession = (session: BrowserSession): void => {
     const was = this.#state;
     const isSame =
       was.user && was.sessionId === session.session_id && was.organizationId === session.organization_id;
     this.#take(session, isSame || was.loading ? this.#token : undefined);
     if (!isSame) this.#tell({ session });
-  }
+  };
 
   #take(session: BrowserSession, token: Token | undefined): void {
     const auth = read(session);
@@ -339,6 +351,7 @@ export class AuthKitClient {
 
   /** Nobody is signed in. */
   #forget(): void {
+    this.#era += 1;
     this.#token = undefined;
     clearTimeout(this.#timer);
     this.#state = UNKNOWN;
@@ -392,6 +405,7 @@ export class AuthKitClient {
     this.#channel = new BroadcastChannel(this.#path("tabs"));
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
       if ("answer" in data) {
+        this.#era += 1;
         this.#take(data.answer.session, new Token(data.answer.access_token, data.answer.expires_in));
       } else if ("session" in data) {
         if (this.#state.sessionId !== data.session.session_id) this.#take(data.session, undefined);

@@ -185,6 +185,29 @@ describe("access tokens", () => {
     expect(client.getSnapshot().accessToken).not.toBe(token);
   });
 
+  test("are none, and no error, when the session turns out to have ended", async () => {
+    const client = watched();
+    await client.getAccessToken();
+    server.session = null;
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(await client.getAccessToken()).toBeUndefined();
+    expect(client.getSnapshot()).toMatchObject({ user: null, accessToken: undefined, error: null });
+
+    const stranger = new AuthKitClient();
+    expect(await stranger.getAccessToken()).toBeUndefined();
+  });
+
+  test("go when the session turns out to be another one", async () => {
+    document.cookie = `workos-access-token=${server.token}; Path=/`;
+    const client = watched();
+    await settle();
+    expect(client.getSnapshot().accessToken).toBeTruthy();
+    server.session = { ...session(), organization_id: "org_2" };
+    window.dispatchEvent(new Event("focus"));
+    await settle();
+    expect(client.getSnapshot()).toMatchObject({ organizationId: "org_2", accessToken: undefined });
+  });
+
   test("are not refreshed when nobody looks or nobody wants them", async () => {
     const unwanted = watched();
     const alone = new AuthKitClient();
@@ -266,6 +289,34 @@ describe("coming and going", () => {
     expect(expiredThere).toHaveBeenCalledOnce();
   });
 
+  test("is not undone by an answer that was on its way", async () => {
+    const [here, there] = [watched(), watched()];
+    await Promise.all([here.getAccessToken(), there.getAccessToken()]);
+    const token = server.answer("/authkit/token");
+    let late = (_: Response): void => {};
+    const answer = server.answer.bind(server);
+    vi.stubGlobal("fetch", (input: string, init?: RequestInit) =>
+      input.endsWith("token") ? new Promise<Response>((resolve) => (late = resolve)) : answer(input, init),
+    );
+    window.dispatchEvent(new Event("focus"));
+    await here.signOut();
+    late(await token);
+    await settle();
+    for (const client of [here, there]) expect(client.getSnapshot().user).toBeNull();
+  });
+
+  test("starts anew when the Back button brings back a page that was left", async () => {
+    const reload = vi.spyOn(location, "reload").mockImplementation(() => {});
+    const client = watched();
+    await settle();
+    const back = () => window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    back();
+    expect(reload).not.toHaveBeenCalled();
+    await client.signOut();
+    back();
+    expect(reload).toHaveBeenCalledOnce();
+  });
+
   test("never leaves for anything but a web address", async () => {
     vi.stubGlobal("fetch", async () => Response.json({ url: "javascript:alert(1)" }));
     await new AuthKitClient().signOut();
@@ -310,6 +361,23 @@ describe("organizations", () => {
     expect(switched.organizationId).toBe("org_2");
     expect(there.getSnapshot().organizationId).toBe("org_2");
     expect(there.getSnapshot().accessToken).toBe(here.getSnapshot().accessToken);
+  });
+
+  test("are not switched back by an answer that was on its way", async () => {
+    const client = watched();
+    await client.getAccessToken();
+    const before = server.answer("/authkit/token");
+    let late = (_: Response): void => {};
+    const answer = server.answer.bind(server);
+    vi.stubGlobal("fetch", (input: string, init?: RequestInit) =>
+      input.endsWith("token") ? new Promise<Response>((resolve) => (late = resolve)) : answer(input, init),
+    );
+    window.dispatchEvent(new Event("focus"));
+    await client.switchToOrganization("org_2");
+    late(await before);
+    await settle();
+    expect(client.getSnapshot().organizationId).toBe("org_2");
+    expect(client.tokenClaims().jti).toBe("token_1");
   });
 
   test("that refuse change nothing", async () => {
