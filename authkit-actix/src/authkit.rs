@@ -155,7 +155,8 @@ impl AuthKit {
     /// The client of the official WorkOS SDK, with this application's key.
     ///
     /// Its calls run on AuthKit's own thread, each try under a deadline of 30 seconds and a body limit
-    /// of 16 MB; they are safe from any worker.
+    /// of 16 MB; they are safe from any worker. They are not counted among the sixteen calls that AuthKit
+    /// makes at once.
     ///
     /// ```no_run
     /// # async fn list(authkit: authkit_actix::AuthKit) -> Result<(), Box<dyn std::error::Error>> {
