@@ -43,8 +43,8 @@ fi
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # As an application builds the library: nothing else in the workspace lends it a feature.
-cargo clippy --locked --package authkit-actix --no-default-features -- -D warnings
-cargo clippy --locked --package authkit-actix --features emulator -- -D warnings
-cargo clippy --locked --package authkit-actix --features redis -- -D warnings
+for features in "" emulator testing redis websocket; do
+    cargo clippy --locked --package authkit-actix --no-default-features --features "$features" -- -D warnings
+done
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 cargo test --locked --workspace --all-features --no-fail-fast

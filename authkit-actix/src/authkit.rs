@@ -693,6 +693,7 @@ impl AuthKitBuilder {
     /// Each request that asks for the session asks the store, and none can be served without it: see
     /// [`SessionStore`].
     pub fn session_store(mut self, store: impl SessionStore) -> Self {
+        self.settings.sessions_on_server = true;
         self.session_store = Some(Arc::new(OwnStore::new(store)));
         self
     }
@@ -733,6 +734,7 @@ impl AuthKitBuilder {
     #[cfg(feature = "redis")]
     pub fn sessions_in_redis(mut self) -> Self {
         self.settings.sessions_in_redis = true;
+        self.settings.sessions_on_server = true;
         self
     }
 

@@ -96,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) leeway: Option<Duration>,
     pub(crate) outage_grace: Duration,
+    /// In Redis or in a store of the application's own.
+    pub(crate) sessions_on_server: bool,
     pub(crate) session_max_age: Option<Duration>,
     pub(crate) session_idle_timeout: Option<Duration>,
     pub(crate) issuer: Option<String>,
@@ -233,6 +235,7 @@ impl Config {
             },
             base_url.as_ref(),
         );
+        reader.seal_format(code.seal_format, code.sessions_on_server);
         let iron_passwords = reader.iron_passwords(code.iron_passwords, code.seal_format);
         let refresh_buffer = reader.refresh_buffer(code.refresh_buffer);
         let leeway = reader.leeway(code.leeway);

@@ -133,6 +133,17 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         Some(passwords)
     }
 
+    pub(super) fn seal_format(&mut self, format: SealFormat, sessions_on_server: bool) {
+        if format == SealFormat::Iron && sessions_on_server {
+            self.note(
+                SEAL_FORMAT,
+                "other libraries find no session in the cookie of one that the server keeps; leave \
+                 out `.seal_format(SealFormat::Iron)`, or `.session_store(…)` and \
+                 `.sessions_in_redis()`",
+            );
+        }
+    }
+
     pub(super) fn iron_passwords(
         &mut self,
         passwords: Vec<(String, SecretString)>,
@@ -747,6 +758,7 @@ const COOKIE_NAME: Name = Name::new("cookie_name", "WORKOS_COOKIE_NAME");
 const COOKIE_MAX_AGE: Name = Name::new("cookie_max_age", "WORKOS_COOKIE_MAX_AGE");
 const COOKIE_DOMAIN: Name = Name::new("cookie_domain", "WORKOS_COOKIE_DOMAIN");
 const COOKIE_SAME_SITE: Name = Name::new("cookie_same_site", "WORKOS_COOKIE_SAMESITE");
+const SEAL_FORMAT: Name = Name::only_in_code("seal_format");
 const IRON_PASSWORDS: Name = Name::only_in_code("iron_passwords");
 const HOST_PREFIX: Name = Name::only_in_code("host_prefix");
 const API_HOSTNAME: Name = Name::new("api_hostname", "WORKOS_API_HOSTNAME");

@@ -277,6 +277,23 @@ fn password_ids_are_words_of_the_shared_seal_alone() {
 }
 
 #[test]
+fn a_session_that_the_server_keeps_is_not_shared_by_its_cookie() {
+    let settings = |seal_format, sessions_on_server| Settings {
+        seal_format,
+        sessions_on_server,
+        ..Settings::default()
+    };
+    let refused = refused_with(settings(SealFormat::Iron, true), &[]);
+    assert!(refused.starts_with("seal_format: "), "{refused}");
+    for fine in [(SealFormat::Iron, false), (SealFormat::ChaCha, true)] {
+        assert!(
+            parse_with(settings(fine.0, fine.1), &[]).is_ok(),
+            "{fine:?}"
+        );
+    }
+}
+
+#[test]
 fn the_redirect_uri_has_an_alias_that_loses() {
     let alias = (
         "NEXT_PUBLIC_WORKOS_REDIRECT_URI",

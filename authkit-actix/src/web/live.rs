@@ -34,6 +34,7 @@ use crate::{
 /// | its token ran out or its rights changed | `4408` | connect again, which refreshes the session |
 pub struct Live {
     watch: Watch,
+    #[cfg(feature = "websocket")]
     origins: Vec<String>,
 }
 
@@ -83,10 +84,11 @@ impl<C> AuthUser<C> {
     pub fn live(&self, request: &HttpRequest) -> Result<Live, Error> {
         let session =
             RequestSession::of(request).ok_or_else(|| missing_middleware(request, "live"))?;
-        let inner = &session.authkit().inner;
+        let authkit = session.authkit();
         Ok(Live {
-            watch: inner.sessions.watch(self.signed_in()),
-            origins: vec![inner.config.base_url.as_str().to_owned()],
+            watch: authkit.inner.sessions.watch(self.signed_in()),
+            #[cfg(feature = "websocket")]
+            origins: vec![authkit.origin(request).as_str().to_owned()],
         })
     }
 }
