@@ -1,7 +1,7 @@
 //! A single-page application in React, in front of Actix.
 //!
-//! In production Actix serves what Vite has built: `npm ci && npm run build` in this folder, then
-//! `cargo run --bin react-spa`. While you work on the pages, Vite serves them and hands on the rest:
+//! In production Actix serves what Vite has built: `npm ci && npm run prepack` in the client's folder
+//! (`authkit-actix/client`), `npm ci && npm run build` in this one, then `cargo run --bin react-spa`. While you work on the pages, Vite serves them and hands on the rest:
 //! `AUTHKIT_BASE_URL=http://127.0.0.1:5173 cargo run --bin react-spa`, and `npm run dev` beside it.
 
 use std::{
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("react-spa/dist");
     if !dist.exists() {
-        eprintln!("There are no pages yet: `npm ci && npm run build` in examples/react-spa.");
+        eprintln!("There are no pages yet: see the first lines of examples/react-spa/main.rs.");
     }
     println!("Open {}", authkit.base_url());
     let notes = web::Data::new(Notes::default());

@@ -1,6 +1,6 @@
 //! The module for the browser and its React bindings, in the showcase and in a single-page application.
 
-use std::{env, process::Command, time::Duration};
+use std::{env, path::Path, process::Command, time::Duration};
 
 use authkit_actix::emulator::{
     Emulator, EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, NewSession,
@@ -256,6 +256,11 @@ async fn the_react_page_and_the_account_fit_a_phone() {
 
 #[tokio::test]
 async fn a_single_page_application_is_served_by_actix_and_calls_its_api() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("react-spa/dist/index.html");
+    assert!(
+        pages.exists(),
+        "the pages are not built: tests/all.sh does so, or npm as examples/react-spa/main.rs says"
+    );
     let mut application = Command::new(env!("CARGO_BIN_EXE_react-spa"));
     application.env_clear().env("PORT", free_port().to_string());
     let person = Person::visiting(&mut application, "react-spa", Screen::Desk).await;

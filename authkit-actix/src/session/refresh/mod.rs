@@ -143,7 +143,7 @@ impl Refreshes {
     ///
     /// A refresh of this very cookie is joined instead, which costs no call.
     pub(super) fn lately(&self, session: &Session, session_id: &str) -> Option<bool> {
-        if self.flights.knows(key_of(session)) {
+        if self.knows_successor(session) {
             return None;
         }
         self.pace.latest(session_id)

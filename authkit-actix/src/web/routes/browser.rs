@@ -141,9 +141,9 @@ pub(super) async fn sign_out(
     let return_to = leaving
         .return_to
         .and_then(|address| allowed_return_to(&authkit, &request, &address));
-    let candidates = session.found_cookies();
+    let found = session.found_cookies();
     let sessions = &authkit.inner.sessions;
-    let signed_in = sessions.genuine(&candidates.candidates()).await;
+    let signed_in = sessions.genuine(&found.candidates()).await;
     let mut response = HttpResponse::Ok().finish();
     let url = end_session_in(&mut response, &session, &request, signed_in, return_to);
     let body = serde_json::to_string(&SignOutAnswer { url }).unwrap_or_default();
