@@ -114,6 +114,20 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         flight.is_some_and(|flight| !flight.is_over(now))
     }
 
+    /// Whether a flight for this key is under way, or has landed with such a result.
+    pub(crate) fn knows_of(&self, key: FlightKey, is_such: impl FnOnce(&T) -> bool) -> bool {
+        let now = self.clock.unix_seconds();
+        let table = lock(&self.table);
+        let flight = table
+            .flights
+            .get(&key)
+            .filter(|flight| !flight.is_over(now));
+        flight.is_some_and(|flight| match flight.task.peek() {
+            Some(result) => result.as_ref().is_some_and(is_such),
+            None => true,
+        })
+    }
+
     /// Lets go of a landed result after so many seconds, if it would be kept longer.
     pub(crate) fn keep_no_longer_than(&self, key: FlightKey, seconds: i64) {
         let until = self.clock.unix_seconds().saturating_add(seconds);

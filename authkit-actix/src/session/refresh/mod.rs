@@ -143,15 +143,16 @@ impl Refreshes {
     ///
     /// A refresh of this very cookie is joined instead, which costs no call.
     pub(super) fn lately(&self, session: &Session, session_id: &str) -> Option<bool> {
-        if self.knows_successor(session) {
+        if self.flights.knows(key_of(session)) {
             return None;
         }
         self.pace.latest(session_id)
     }
 
-    /// Whether the session's refresh token was spent lately, or is being spent.
+    /// Whether the session's refresh token was spent lately, or is being spent. One that WorkOS did not
+    /// take, and asked to wait with, was not.
     pub(super) fn knows_successor(&self, session: &Session) -> bool {
-        self.flights.knows(key_of(session))
+        self.flights.knows_of(key_of(session), Result::is_ok)
     }
 
     /// Ends a session at WorkOS, which nobody waits for.
