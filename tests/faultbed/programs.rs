@@ -98,4 +98,4 @@ pub(crate) fn taken_apart(full_name: &str) -> (&'static str, &str) {
     elsewhere.unwrap_or((NAMES[0], full_name))
 }
 
-const NAMES: &[&str] = &["blackbox"];
+const NAMES: &[&str] = &["blackbox", "outages", "crowds"];

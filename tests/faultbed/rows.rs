@@ -10,7 +10,8 @@ type Faults = &'static [(&'static str, &'static [&'static str])];
 
 /// Sections and their rows. A test belongs to one row.
 ///
-/// What needs a real browser, a webhook or Redis joins its section with the feature.
+/// Rows that need a real browser, or several processes of an application, are test programs of their
+/// own: `browser` and `machines`.
 pub(crate) const TABLE: &[(&str, Faults)] = &[
     ("Signing in", SIGNING_IN),
     ("Cookies and seals", COOKIES_AND_SEALS),
@@ -18,9 +19,10 @@ pub(crate) const TABLE: &[(&str, Faults)] = &[
     ("Refreshing", REFRESHING),
     ("Redirects, hosts, paths", REDIRECTS_HOSTS_PATHS),
     (
-        "Browser endpoints, API keys, caches, logs",
+        "Browser endpoints, API keys, webhooks, caches, logs",
         ENDPOINTS_CACHES_LOGS,
     ),
+    ("Redis", REDIS),
     ("Every fault of every call", EVERY_FAULT),
     ("At random", AT_RANDOM),
 ];
@@ -214,8 +216,9 @@ const TOKENS_AND_KEYS: Faults = &[
         ],
     ),
     (
-        "a clock off by 30 seconds",
+        "a clock off by 30 seconds, or by ten minutes",
         &[
+            "outages::clocks::they_sign_nobody_out_refresh_in_no_loop_and_are_warned_of_once",
             "tokens_and_keys::clocks_that_are_30_seconds_apart_do_no_harm",
             "tokens_and_keys::the_leeway_can_be_chosen",
         ],
@@ -230,6 +233,8 @@ const TOKENS_AND_KEYS: Faults = &[
     (
         "keys out of reach from cold",
         &[
+            "outages::cold_start::keys_that_do_not_come_are_waited_for_no_longer_than_five_seconds",
+            "outages::cold_start::without_keys_nobody_is_refreshed_or_signed_out_and_one_fetch_is_made_in_30_seconds",
             "tokens_and_keys::failed_fetches_count_as_well",
             "tokens_and_keys::one_cold_start_fetches_the_keys_once",
         ],
@@ -262,8 +267,9 @@ const TOKENS_AND_KEYS: Faults = &[
 
 const REFRESHING: Faults = &[
     (
-        "many requests at once with one expired session",
+        "1, 2, 10, 100, 1000 requests at once with one expired session",
         &[
+            "crowds::whatever_the_crowd_one_refresh_is_made_and_everybody_is_served",
             "refreshing::however_many_ask_at_once_one_call_is_made_and_all_get_its_session",
             "refreshing::many_who_ask_shortly_before_the_end_make_one_call_as_well",
             "refreshing::one_call_is_made_for_many_also_when_it_fails",
@@ -271,8 +277,12 @@ const REFRESHING: Faults = &[
         ],
     ),
     (
-        "stragglers with the old cookie",
+        "stragglers with the old cookie, and a new one that was never seen",
         &[
+            "outages::undelivered::a_session_that_came_back_at_once_is_kept_for_a_minute_only",
+            "outages::undelivered::a_session_that_never_came_back_waits_for_ten_minutes",
+            "outages::undelivered::a_straggler_gets_the_newest_session_though_that_cannot_be_refreshed_now",
+            "outages::undelivered::once_it_has_come_back_the_old_one_serves_for_a_minute",
             "refreshing::a_refresh_token_that_stays_the_same_is_spent_again_when_it_is_due",
             "refreshing::a_straggler_is_led_over_several_refreshes",
             "refreshing::a_straggler_with_the_old_cookie_is_served_without_a_call_for_a_minute",
@@ -281,6 +291,7 @@ const REFRESHING: Faults = &[
     (
         "fifty users expire together; one refreshes and switches at once",
         &[
+            "crowds::nobody_gets_what_is_anothers_whatever_goes_wrong",
             "refreshing::users_whose_sessions_expire_together_never_get_each_others",
             "sessions_in_handlers::a_switch_wins_over_twenty_renewals_and_nobody_is_signed_out",
         ],
@@ -296,6 +307,31 @@ const REFRESHING: Faults = &[
             "refreshing::an_early_refresh_that_fails_serves_the_request_as_it_is",
             "refreshing::an_optional_user_is_never_nobody_while_nothing_is_known",
             "refreshing::while_workos_is_not_well_the_cookie_is_kept_and_works_afterwards",
+        ],
+    ),
+    (
+        "an answer that was lost is asked for again",
+        &[
+            "outages::lost_answers::a_code_is_exchanged_once_whatever_becomes_of_the_answer",
+            "outages::lost_answers::a_later_request_asks_again_for_as_long_as_workos_repeats_itself",
+            "outages::lost_answers::an_answer_that_is_only_late_counts_whatever_the_second_try_is_told",
+            "outages::lost_answers::an_answer_that_was_lost_is_asked_for_again_within_the_request",
+            "outages::lost_answers::no_answer_for_three_seconds_is_asked_for_again_while_it_may_still_come",
+            "outages::lost_answers::what_workos_refuses_is_not_asked_again",
+        ],
+    ),
+    (
+        "an outage that lasts, and one that says how long",
+        &[
+            "outages::too_many_calls::refreshes_that_hang_leave_room_for_sign_ins_and_nobody_waits_long",
+            "outages::too_many_calls::whoever_found_no_place_has_spent_nothing_and_comes_back",
+            "outages::waiting::a_session_waits_as_long_as_workos_asks_for",
+            "outages::waiting::a_token_that_holds_is_served_during_the_wait",
+            "outages::waiting::a_wait_ends_before_workos_forgets_an_answer_that_was_lost",
+            "outages::waiting::a_wait_that_nobody_can_be_asked_for_is_cut_to_a_minute",
+            "outages::waiting::nobody_waits_for_what_has_not_come_ten_times",
+            "outages::waiting::sign_ins_go_on_while_refreshes_are_given_up",
+            "outages::waiting::when_ten_refreshes_have_failed_one_at_a_time_goes_to_see",
         ],
     ),
     (
@@ -335,6 +371,9 @@ const REFRESHING: Faults = &[
     (
         "a sign-out races a refresh",
         &[
+            "outages::sign_out_races::a_handler_that_ends_after_the_sign_out_sets_no_session",
+            "outages::sign_out_races::a_refresh_that_lands_after_the_sign_out_brings_nobody_back",
+            "outages::sign_out_races::a_straggler_after_the_sign_out_is_a_stranger",
             "revocation::a_copied_cookie_of_a_signed_out_user_is_refused_at_once",
             "revocation::an_access_token_of_an_ended_session_lets_nobody_in",
             "revocation::no_refresh_is_made_for_a_session_that_was_ended_here",
@@ -446,6 +485,16 @@ const ENDPOINTS_CACHES_LOGS: Faults = &[
         ],
     ),
     (
+        "a webhook altered, old, from the future, replayed, of 10 MB; a secret that is replaced",
+        &[
+            "webhooks::bytes_that_are_no_text_and_events_that_are_none_are_refused_without_a_5xx",
+            "webhooks::handlers_get_typed_events_and_each_event_once",
+            "webhooks::only_what_workos_has_just_signed_is_believed",
+            "webhooks::ten_megabytes_are_too_many",
+            "webhooks::two_secrets_work_while_one_is_replaced",
+        ],
+    ),
+    (
         "a shared cache in front, and handlers that want to be cached",
         &[
             "machine_callers::answers_to_machines_are_kept_in_no_cache",
@@ -466,6 +515,33 @@ const ENDPOINTS_CACHES_LOGS: Faults = &[
             "secrets::the_log_says_what_became_of_a_session_without_a_secret",
             "secrets::what_is_forged_is_not_repeated_in_the_log",
             "secrets::whatever_workos_answers_leaves_no_secret_in_the_log",
+        ],
+    ),
+];
+
+const REDIS: Faults = &[
+    (
+        "Redis down at the start, at a read, at a write; slow; full; back again",
+        &[
+            "server_sessions::a_redis_that_stalls_is_waited_for_a_quarter_of_a_second_and_not_by_everyone",
+            "server_sessions::a_redis_without_memory_serves_sessions_and_loses_none",
+            "server_sessions::a_session_is_not_lost_when_redis_stalls_while_it_is_refreshed",
+            "server_sessions::a_session_that_ends_while_redis_stalls_stays_ended",
+            "server_sessions::an_application_starts_without_redis_and_serves_when_it_comes",
+            "server_sessions::without_redis_nobody_is_signed_out_and_nobody_is_let_in",
+        ],
+    ),
+    (
+        "what Redis has forgotten, or what is no session of ours under a key",
+        &[
+            "server_sessions::a_session_that_redis_has_forgotten_is_signed_out",
+            "server_sessions::what_is_no_session_of_ours_is_dropped_with_a_warning",
+        ],
+    ),
+    (
+        "a copy of the whole Redis in strange hands",
+        &[
+            "server_sessions::a_copy_of_the_whole_redis_opens_no_session_even_with_the_cookie_password",
         ],
     ),
 ];

@@ -63,7 +63,11 @@ fn broken_by(path: &str, request: &HeaderMap, answer: &Answer) -> Vec<&'static s
             .location()
             .is_some_and(|to| to.contains("/user_management/authorize?"));
     // The browser module is the same for everyone.
-    let is_private = is_private && !path.starts_with("/authkit/client.");
+    let is_module = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|it| it.starts_with("client."));
+    let is_private = is_private && !is_module;
     if is_private && !is_kept_nowhere(answer) {
         broken.push("the cache rules");
     }
