@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use authkit_actix::{AuthKitBuilder, Clock as _, emulator::Endpoint};
-use authkit_tests::{Browser, TestApp};
+use authkit_actix::{AuthKitBuilder, Clock as _, SealFormat, emulator::Endpoint};
+use authkit_tests::{Browser, PASSWORD, TestApp, iron};
+use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.com";
 const ME: &str = "/api/me";
@@ -125,6 +126,28 @@ async fn sessions_from_before_there_were_limits_are_as_old_as_their_tokens_say()
     );
     app.clock.advance(HOUR);
     assert_eq!(old.clone().api(ME).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_shared_seal_keeps_the_notes_too() {
+    let app = app(|authkit| {
+        let authkit = authkit.seal_format(SealFormat::Iron);
+        day_in_all(hour_unused(authkit))
+    })
+    .await;
+    let mut ada = app.signed_in(ADA).await;
+    let session = ada.cookie(SESSION).expect("a session");
+    let session = iron::open(PASSWORD, session).expect("in the shared form");
+    let session: Value = serde_json::from_slice(&session).expect("JSON");
+    let now = app.clock.unix_seconds();
+    assert_eq!(
+        (&session["signedInAt"], &session["lastUsedAt"]),
+        (&json!(now), &json!(now))
+    );
+    app.clock.advance(10);
+    assert_eq!(ada.api(ME).await.set_cookies(), [], "all is noted");
+    app.clock.advance(HOUR);
+    assert_eq!(ada.api(ME).await.status, 401);
 }
 
 #[tokio::test]

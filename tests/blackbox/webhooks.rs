@@ -47,6 +47,16 @@ async fn plain() -> TestApp {
     app(|webhooks| webhooks).await
 }
 
+/// An application to which the emulator reports what happens.
+async fn listening() -> TestApp {
+    let app = plain().await;
+    let address = format!("{}{HOOK}", app.origin);
+    app.emulator
+        .send_webhooks(&address, SECRET)
+        .expect("an address");
+    app
+}
+
 fn event(id: &str, name: &str, data: Value, app: &TestApp) -> String {
     let created_at = webhook::rfc3339(app.clock.unix_seconds());
     json!({"id": id, "event": name, "data": data, "created_at": created_at}).to_string()
@@ -274,10 +284,7 @@ async fn the_route_is_open_to_workos_where_everything_else_is_protected() {
 
 #[tokio::test]
 async fn a_session_that_was_revoked_at_workos_ends_here_at_once() {
-    let app = plain().await;
-    app.emulator
-        .send_webhooks(&format!("{}{HOOK}", app.origin), SECRET)
-        .expect("an address");
+    let app = listening().await;
     let (mut ada, mut grace) = (app.with_session(ADA), app.with_session("grace@example.com"));
     let mut ada_elsewhere = app.with_session(ADA);
     let id = session_id(&mut ada).await;
@@ -303,10 +310,7 @@ async fn a_deleted_user_is_signed_out_everywhere() {
 
 #[tokio::test]
 async fn the_emulator_reports_a_deleted_user() {
-    let app = plain().await;
-    app.emulator
-        .send_webhooks(&format!("{}{HOOK}", app.origin), SECRET)
-        .expect("an address");
+    let app = listening().await;
     let mut ada = app.with_session(ADA);
     assert_eq!(ada.api(ME).await.status, 200);
     app.emulator.delete_user(ADA).expect("she was there");
@@ -316,10 +320,7 @@ async fn the_emulator_reports_a_deleted_user() {
 
 #[tokio::test]
 async fn a_member_with_another_role_has_it_with_the_next_request() {
-    let app = plain().await;
-    app.emulator
-        .send_webhooks(&format!("{}{HOOK}", app.origin), SECRET)
-        .expect("an address");
+    let app = listening().await;
     let mut ada = app.with_session(ADA);
     assert_eq!(ada.api("/admin").await.status, 200);
     app.clock.advance(2);
@@ -376,6 +377,40 @@ async fn who_has_left_the_organization_is_out_of_it_and_nobody_is_let_in_by_an_o
     app.clock.advance(120);
     assert_eq!(ada.api("/team").await.status, 401);
     assert_eq!(grace.api("/team").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_grace_of_an_outage_is_not_for_rights_that_may_be_gone() {
+    let app = TestApp::builder()
+        .authkit(|authkit| authkit.outage_grace(Duration::from_secs(600)))
+        .with_usual_routes(|authkit, app| {
+            let webhooks = authkit.webhooks(SECRET).build().expect("right");
+            app.service(webhooks);
+        })
+        .start()
+        .await;
+    let (mut ada, mut grace) = (app.with_session(ADA), app.with_session("grace@example.com"));
+    let membership = json!({"user_id": "user_ada", "organization_id": "org_acme"});
+    let body = event(
+        "event_1",
+        "organization_membership.deleted",
+        membership,
+        &app,
+    );
+    assert_eq!(deliver(&app, &body).await.status, 200);
+    app.clock.advance(400);
+    app.emulator
+        .fault(Endpoint::AuthenticateRefresh, Fault::Status(503));
+    assert_eq!(
+        grace.api(ME).await.status,
+        200,
+        "her token ran out a moment ago"
+    );
+    assert_eq!(
+        ada.api(ME).await.status,
+        503,
+        "so did this one, and it may be wrong"
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(super) fn to_json(session: &Session) -> Vec<u8> {
         impersonator: session.impersonator.as_ref(),
         authentication_method: session.authentication_method.as_deref(),
         reauthenticated_at: session.reauthenticated_at,
+        signed_in_at: session.signed_in_at,
+        last_used_at: session.last_used_at,
     };
     serde_json::to_vec(&document).expect("strings, numbers and maps with string keys are JSON")
 }
@@ -33,6 +35,10 @@ struct IronDocument<'a> {
     authentication_method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reauthenticated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_in_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
 }
 
 /// Their type says that every member is there, if only as `null`.

@@ -69,10 +69,10 @@ pub(crate) struct Session {
     #[serde(default, alias = "reauthenticatedAt")]
     pub(crate) reauthenticated_at: Option<i64>,
     /// When the user signed in, in Unix seconds; only where sessions have an age limit.
-    #[serde(default)]
+    #[serde(default, alias = "signedInAt")]
     pub(crate) signed_in_at: Option<i64>,
     /// When the session was last used, roughly, in Unix seconds; only where it may not lie unused.
-    #[serde(default)]
+    #[serde(default, alias = "lastUsedAt")]
     pub(crate) last_used_at: Option<i64>,
     /// Where the server keeps it, if it does.
     #[serde(skip)]

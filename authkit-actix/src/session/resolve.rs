@@ -10,6 +10,7 @@ use super::{
     CookieChange, Freshness, Outcome, Resolution, Sessions, SignedIn,
     open::{CLOCKS_APART_RETRY, Need, Opened, Step, Unsettled},
     refresh::{RefreshFailure, Successor, Target},
+    revocation::Standing,
 };
 use crate::{
     request_info::RequestInfo,
@@ -145,8 +146,12 @@ impl Sessions {
             }
         );
         let expired_for = self.refreshes.seconds_since(claims.exp);
-        // A token that has not expired was called in question for another reason.
-        is_outage && u64::try_from(expired_for).is_ok_and(|seconds| seconds <= grace.as_secs())
+        // A token that has not expired was called in question for another reason; for that reason, one
+        // that has is no better.
+        let is_current = self.notices.standing(claims) == Standing::Good;
+        is_outage
+            && is_current
+            && u64::try_from(expired_for).is_ok_and(|seconds| seconds <= grace.as_secs())
     }
 
     /// The step that follows when a refresh has given a successor.
