@@ -6,7 +6,7 @@ use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::Answer;
 use futures::future::join_all;
 
-use crate::instance::{ADA, Machines, pause, rounds};
+use crate::instance::{ADA, Machines, pause, refused_within, rounds};
 
 const ME: &str = "/api/me";
 
@@ -148,31 +148,17 @@ async fn a_session_that_ends_at_one_machine_has_ended_at_the_other_within_a_seco
     let [first, second] = &machines.instances[..] else {
         panic!("two machines");
     };
-    let mut browser = first.browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let copy = format!(
-        "wos-session={}",
-        browser.cookie("wos-session").expect("a session")
-    );
+    let (mut browser, copy) = first.signed_in().await;
     let there = second.browser();
     assert_eq!(there.api_with(ME, &copy).await.status, 200);
     browser.submit("/sign-out", &[]).await;
-    let ended = Instant::now();
-    while there.api_with(ME, &copy).await.status != 401 {
-        assert!(ended.elapsed() < Duration::from_secs(1));
-        pause(10).await;
-    }
+    refused_within(Duration::from_secs(1), &there, &copy).await;
 }
 
 #[tokio::test]
 async fn a_machine_that_joins_later_knows_which_sessions_have_ended() {
     let mut machines = Machines::start(&[]);
-    let mut browser = machines.instances[0].browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let copy = format!(
-        "wos-session={}",
-        browser.cookie("wos-session").expect("a session")
-    );
+    let (mut browser, copy) = machines.instances[0].signed_in().await;
     browser.submit("/sign-out", &[]).await;
     pause(300).await;
     machines.add(&[]);
