@@ -154,6 +154,8 @@ impl Sharing {
                         Ok(false) => {
                             warn!(topic, "a lease ran out before the work was done");
                             work = Work::Done(result);
+                            // What others failed at is no news any more.
+                            waited = false;
                         }
                     }
                 }
@@ -166,7 +168,7 @@ impl Sharing {
                     return Some(Shared::Own(work.done().await));
                 }
                 Ok(Claim::Held) if Instant::now() < deadline => {
-                    waited = true;
+                    waited = matches!(work, Work::Ahead(_));
                     time::sleep(POLL).await;
                 }
                 Ok(Claim::Held) => {

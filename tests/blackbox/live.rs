@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use authkit_actix::{AuthKit, AuthUser, ServerSentEvent, actix_ws::Message as Sent};
-use authkit_tests::{Browser, TestApp};
+use authkit_tests::{Browser, RedisServer, TestApp, TestAppBuilder};
 use futures::{SinkExt as _, StreamExt as _, stream};
 use reqwest::Method;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
@@ -60,15 +60,17 @@ async fn app() -> TestApp {
 async fn app_with(
     limits: fn(authkit_actix::AuthKitBuilder) -> authkit_actix::AuthKitBuilder,
 ) -> TestApp {
-    TestApp::builder()
-        .authkit(limits)
-        .with_usual_routes(|_: &AuthKit, app| {
-            app.route("/ws", web::get().to(echo))
-                .route("/events", web::get().to(events))
-                .route("/few", web::get().to(few));
-        })
-        .start()
-        .await
+    start(TestApp::builder().authkit(limits)).await
+}
+
+async fn start(app: TestAppBuilder) -> TestApp {
+    app.with_usual_routes(|_: &AuthKit, app| {
+        app.route("/ws", web::get().to(echo))
+            .route("/events", web::get().to(events))
+            .route("/few", web::get().to(few));
+    })
+    .start()
+    .await
 }
 
 async fn connect(
@@ -183,6 +185,30 @@ async fn a_socket_goes_on_when_a_request_refreshes_its_session() {
         Some(4408),
         "nobody refreshes any more"
     );
+}
+
+#[tokio::test]
+async fn a_socket_goes_on_when_another_instance_refreshes_its_session() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let here = start(TestApp::builder().authkit(move |authkit| authkit.redis(url))).await;
+    let url = redis.url();
+    let there = TestApp::builder().authkit(move |authkit| authkit.redis(url));
+    let there = start(there.beside(&here)).await;
+    let ada = here.signed_in(ADA).await;
+    let mut socket = connected(&here, &ada).await;
+    let mut cookie = ada.cookie(SESSION).expect("a session").to_owned();
+    for _ in 0..2 {
+        here.clock.advance(290);
+        let answer = there.ask(ME, &format!("{SESSION}={cookie}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        cookie = answer.set_cookie(SESSION).expect("a new session").value;
+        // Nobody waits for what instances tell each other.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    is_open(&mut socket).await;
+    here.clock.advance(331);
+    assert_eq!(close_code(&mut socket).await, Some(4408));
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ impl Browser {
             .redirect(Policy::none())
             .no_proxy()
             .timeout(Duration::from_secs(30))
+            // Sooner than Actix closes an idle connection: a request might cross that.
+            .pool_idle_timeout(Duration::from_secs(4))
             .build()
             .expect("a client without TLS");
         Self {

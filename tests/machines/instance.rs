@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use authkit_actix::emulator::{Emulator, EmulatorUser, Endpoint, RefreshReuse};
@@ -171,6 +171,16 @@ impl Instance {
         Browser::at(&self.origin)
     }
 
+    /// A browser that is signed in, and a copy of its cookie.
+    pub(crate) async fn signed_in(&self) -> (Browser, String) {
+        let mut browser = self.browser();
+        let answer = browser.sign_in(ADA).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let session = browser.cookie("wos-session").expect("a session");
+        let copy = format!("wos-session={session}");
+        (browser, copy)
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -179,6 +189,15 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Waits until a cookie is refused.
+pub(crate) async fn refused_within(limit: Duration, browser: &Browser, cookie: &str) {
+    let began = Instant::now();
+    while browser.api_with("/api/me", cookie).await.status != 401 {
+        assert!(began.elapsed() < limit, "still served after {limit:?}");
+        pause(10).await;
     }
 }
 

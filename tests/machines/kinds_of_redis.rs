@@ -10,7 +10,7 @@ use authkit_actix::emulator::RefreshReuse;
 use authkit_tests::{RedisServer, free_port};
 use futures::future::join_all;
 
-use crate::instance::{ADA, Machines, pause};
+use crate::instance::{ADA, Machines, pause, refused_within};
 
 const ME: &str = "/api/me";
 
@@ -28,18 +28,11 @@ async fn all_is_shared(machines: &Machines) {
         }
         assert_eq!(machines.refreshes(), round);
     }
-    let mut browser = first.browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let handle = browser.cookie("wos-session").expect("a session");
-    assert!(handle.len() < 200, "{handle}");
-    let copy = format!("wos-session={handle}");
+    let (mut browser, copy) = first.signed_in().await;
+    assert!(copy.len() < 200, "{copy}");
     assert_eq!(there.api_with(ME, &copy).await.status, 200);
     browser.submit("/sign-out", &[]).await;
-    let ended = Instant::now();
-    while there.api_with(ME, &copy).await.status != 401 {
-        assert!(ended.elapsed() < Duration::from_secs(1));
-        pause(10).await;
-    }
+    refused_within(Duration::from_secs(1), &there, &copy).await;
 }
 
 #[tokio::test]

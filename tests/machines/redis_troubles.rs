@@ -10,7 +10,7 @@ use std::{
 use authkit_actix::emulator::RefreshReuse;
 use futures::future::join_all;
 
-use crate::instance::{ADA, Machines, pause};
+use crate::instance::{Machines, pause, refused_within};
 
 const ME: &str = "/api/me";
 
@@ -109,12 +109,7 @@ async fn values_of_others_under_our_keys_harm_nobody() {
 #[tokio::test]
 async fn a_session_that_ends_while_redis_is_away_ends_elsewhere_when_it_is_back() {
     let mut machines = Machines::start(&[]);
-    let mut browser = machines.instances[0].browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let copy = format!(
-        "wos-session={}",
-        browser.cookie("wos-session").expect("a session")
-    );
+    let (mut browser, copy) = machines.instances[0].signed_in().await;
     let elsewhere = machines.instances[1].browser();
     machines.redis.stop();
     browser.submit("/sign-out", &[]).await;
@@ -122,11 +117,7 @@ async fn a_session_that_ends_while_redis_is_away_ends_elsewhere_when_it_is_back(
     // The last known list serves there.
     assert_eq!(elsewhere.api_with(ME, &copy).await.status, 200);
     machines.redis.restart();
-    let back = Instant::now();
-    while elsewhere.api_with(ME, &copy).await.status != 401 {
-        assert!(back.elapsed() < Duration::from_secs(10));
-        pause(20).await;
-    }
+    refused_within(Duration::from_secs(10), &elsewhere, &copy).await;
 }
 
 #[tokio::test]

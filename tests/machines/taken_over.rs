@@ -47,11 +47,11 @@ async fn a_machine_that_is_killed_at_any_moment_costs_nobody_their_session() {
         let doomed = machines.instances[victim].browser();
         let fatal = dice.below(500);
         let began = Instant::now();
-        let (victim_instance, _) = (&mut machines.instances[victim], ());
-        let (_, _, _) = tokio::join!(
+        let instance = &mut machines.instances[victim];
+        tokio::join!(
             async {
                 pause(fatal).await;
-                victim_instance.kill();
+                instance.kill();
             },
             join_all((0..20).map(|_| async {
                 // Whoever gets no answer asks again, and the balancer knows the survivor.

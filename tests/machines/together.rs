@@ -4,9 +4,14 @@ use std::time::{Duration, Instant};
 
 use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::Answer;
-use futures::future::join_all;
+use futures::{StreamExt as _, future::join_all};
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
 
-use crate::instance::{ADA, Machines, pause, rounds};
+use crate::instance::{ADA, Machines, pause, refused_within, rounds};
 
 const ME: &str = "/api/me";
 
@@ -148,31 +153,42 @@ async fn a_session_that_ends_at_one_machine_has_ended_at_the_other_within_a_seco
     let [first, second] = &machines.instances[..] else {
         panic!("two machines");
     };
-    let mut browser = first.browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let copy = format!(
-        "wos-session={}",
-        browser.cookie("wos-session").expect("a session")
-    );
+    let (mut browser, copy) = first.signed_in().await;
     let there = second.browser();
     assert_eq!(there.api_with(ME, &copy).await.status, 200);
     browser.submit("/sign-out", &[]).await;
-    let ended = Instant::now();
-    while there.api_with(ME, &copy).await.status != 401 {
-        assert!(ended.elapsed() < Duration::from_secs(1));
-        pause(10).await;
+    refused_within(Duration::from_secs(1), &there, &copy).await;
+}
+
+#[tokio::test]
+async fn a_socket_at_one_machine_closes_within_a_second_when_its_user_signs_out_at_the_other() {
+    let machines = Machines::start(&[]);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    let (mut browser, copy) = first.signed_in().await;
+    let address = format!("{}/ws", second.origin.replace("http:", "ws:"));
+    let mut request = address.into_client_request().expect("an address");
+    for (name, value) in [("cookie", &copy), ("origin", &second.origin)] {
+        let value = HeaderValue::try_from(value).expect("a header");
+        request.headers_mut().insert(name, value);
     }
+    let (mut socket, _) = connect_async(request).await.expect("a socket");
+    let hello = socket.next().await.expect("a word").expect("a good one");
+    assert!(hello.to_text().expect("a text").starts_with("hello"));
+    browser.submit("/sign-out", &[]).await;
+    let heard = timeout(Duration::from_secs(1), socket.next()).await;
+    let heard = heard.expect("within a second").expect("a word");
+    let Ok(Message::Close(Some(close))) = heard else {
+        panic!("{heard:?}");
+    };
+    assert_eq!(u16::from(close.code), 4401);
 }
 
 #[tokio::test]
 async fn a_machine_that_joins_later_knows_which_sessions_have_ended() {
     let mut machines = Machines::start(&[]);
-    let mut browser = machines.instances[0].browser();
-    assert_eq!(browser.sign_in(ADA).await.status, 303);
-    let copy = format!(
-        "wos-session={}",
-        browser.cookie("wos-session").expect("a session")
-    );
+    let (mut browser, copy) = machines.instances[0].signed_in().await;
     browser.submit("/sign-out", &[]).await;
     pause(300).await;
     machines.add(&[]);

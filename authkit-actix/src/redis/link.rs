@@ -87,11 +87,17 @@ impl Link {
                     Self::Node(manager.await?)
                 }
             };
-            redis::cmd("PING").exec_async(&mut link).await?;
-            RedisResult::Ok(link)
+            // One that is too slow for calls is no use.
+            let ping = redis::cmd("PING");
+            match time::timeout(LIMIT, ping.exec_async(&mut link)).await {
+                Ok(answered) => answered.map(|()| Some(link)),
+                Err(_) => RedisResult::Ok(None),
+            }
         });
         match opened.await {
-            Ok(opened) => opened.map_err(|error| error.to_string()),
+            Ok(Ok(Some(link))) => Ok(link),
+            Ok(Ok(None)) => Err("no answer within 250 ms".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no connection within two seconds".to_owned()),
         }
     }

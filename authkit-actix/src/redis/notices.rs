@@ -49,7 +49,7 @@ impl Redis {
         clock: Arc<dyn Clock>,
         background: &Background,
     ) {
-        let (untold, to_tell) = mpsc::channel(MOST_UNTOLD);
+        let (untold, mut to_tell) = mpsc::channel(MOST_UNTOLD);
         let channel = Arc::new(Channel {
             untold,
             is_heard: AtomicBool::new(false),
@@ -59,8 +59,12 @@ impl Redis {
         let of_telling = Arc::clone(&clock);
         drop(background.spawn(async move {
             redis
-                .until_closed(redis.tell_all(to_tell, &*of_telling))
+                .until_closed(redis.tell_all(&mut to_tell, &*of_telling))
                 .await;
+            // A sign-out just before the end is no less one.
+            while let Ok(notice) = to_tell.try_recv()
+                && redis.tell(&notice, &*of_telling).await.is_ok()
+            {}
         }));
         let (tried, first_try) = std::sync::mpsc::channel();
         let (redis, notices) = (self.clone(), Arc::clone(notices));
@@ -71,7 +75,7 @@ impl Redis {
         let _ = first_try.recv_timeout(LIMIT);
     }
 
-    async fn tell_all(&self, mut untold: mpsc::Receiver<Notice>, clock: &dyn Clock) {
+    async fn tell_all(&self, untold: &mut mpsc::Receiver<Notice>, clock: &dyn Clock) {
         while let Some(notice) = untold.recv().await {
             // What ends a session is told as soon as anybody can hear it.
             while self.tell(&notice, clock).await.is_err() && notice.lasts() {

@@ -48,11 +48,12 @@ impl Unwritten {
             error!("so many sessions wait for their store that one is lost");
             return false;
         }
-        // An ended session has no successor.
-        if !matches!(entries.by_key.get(&key), Some(entry) if entry.is_removal()) {
-            let since = Instant::now();
-            entries.by_key.insert(key, Entry { change, since });
-        }
+        let change = match entries.by_key.remove(&key) {
+            Some(before) => before.change.followed_by(change),
+            None => change,
+        };
+        let since = Instant::now();
+        entries.by_key.insert(key, Entry { change, since });
         !std::mem::replace(&mut entries.is_being_written, true)
     }
 
@@ -66,7 +67,7 @@ impl Unwritten {
     pub(super) async fn write(&self, shelf: &Shelf) {
         loop {
             time::sleep(PAUSE).await;
-            for (key, change) in self.all() {
+            for (key, change, since) in self.all() {
                 let is_written = match &change {
                     Change::Removal => shelf.remove(&key).await.is_ok(),
                     Change::Successor { previous, session } => {
@@ -77,7 +78,15 @@ impl Unwritten {
                     // What cannot be told now, the next cannot either.
                     break;
                 }
-                self.lock().by_key.remove(&key);
+                // Another change may have come meanwhile.
+                let mut entries = self.lock();
+                if entries
+                    .by_key
+                    .get(&key)
+                    .is_some_and(|entry| entry.since == since)
+                {
+                    entries.by_key.remove(&key);
+                }
             }
             let mut entries = self.lock();
             entries
@@ -90,11 +99,11 @@ impl Unwritten {
         }
     }
 
-    fn all(&self) -> Vec<(String, Change)> {
+    fn all(&self) -> Vec<(String, Change, Instant)> {
         let entries = self.lock();
         let entries = entries.by_key.iter();
         entries
-            .map(|(key, entry)| (key.clone(), entry.change.clone()))
+            .map(|(key, entry)| (key.clone(), entry.change.clone(), entry.since))
             .collect()
     }
 
@@ -103,9 +112,27 @@ impl Unwritten {
     }
 }
 
-impl Entry {
-    fn is_removal(&self) -> bool {
-        matches!(self.change, Change::Removal)
+impl Change {
+    /// What two changes come to. The store still has what the first of them replaces.
+    fn followed_by(self, next: Self) -> Self {
+        match (self, next) {
+            // An ended session has no successor.
+            (Self::Removal, _) | (_, Self::Removal) => Self::Removal,
+            (
+                Self::Successor { previous, session },
+                Self::Successor {
+                    previous: of_next,
+                    session: next,
+                },
+            ) => {
+                let continues = of_next.has_tokens_of(&session);
+                let previous = if continues { previous } else { of_next };
+                Self::Successor {
+                    previous,
+                    session: next,
+                }
+            }
+        }
     }
 }
 
