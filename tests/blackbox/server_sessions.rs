@@ -88,7 +88,7 @@ async fn a_copy_of_the_whole_redis_opens_no_session_even_with_the_cookie_passwor
     assert_eq!(app.ask(ME, &handle(&browser)).await.status, 200);
     for key in redis.keys("*") {
         let value = redis.ask(&["GET", &key]);
-        assert!(!value.contains("ada") && !key.contains("ada"), "{key}");
+        assert!(!value.contains(ADA) && !key.contains(ADA), "{key}");
         for purpose in [seal::SESSION, "session-handle", "stored-session"] {
             assert!(seal::open(PASSWORD, purpose, &value).is_none(), "{key}");
         }
