@@ -10,6 +10,7 @@ pub(crate) fn page(content: Markup) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                link rel="icon" href="data:,";
                 title { "Quickstart" }
                 style { (STYLE) }
             }

@@ -64,5 +64,5 @@ dl div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; padding: .
 dl div + div { border-top: 1px solid var(--line) }
 dt { color: var(--soft) }
 dd { margin: 0; overflow-wrap: anywhere }
-@media (max-width: 30rem) { dl div { grid-template-columns: 1fr } }
+@media (max-width: 30rem) { dl div { grid-template-columns: 1fr } button.small { margin: .2rem 0 } }
 ";
