@@ -213,25 +213,25 @@ pub use self::{
 pub use actix_ws;
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
 
-/// Compiles and runs the examples of the README and of `docs/` with the others.
+/// Compiles and runs the examples of the README and of `guide/` with the others.
 #[cfg(all(doctest, feature = "testing", feature = "redis"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
 
 /// The same for the guides about webhooks and about sessions that end.
 #[cfg(all(doctest, feature = "emulator"))]
-#[doc = include_str!("../../docs/webhooks.md")]
-#[doc = include_str!("../../docs/several-machines.md")]
+#[doc = include_str!("../guide/webhooks.md")]
+#[doc = include_str!("../guide/several-machines.md")]
 struct GuideDoctests;
 
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/browser.md")]
+#[doc = include_str!("../guide/browser.md")]
 struct BrowserGuideDoctests;
 
 /// The same for the guide to several machines.
 #[cfg(all(doctest, feature = "redis"))]
-#[doc = include_str!("../../docs/several-machines.md")]
+#[doc = include_str!("../guide/several-machines.md")]
 struct SeveralMachinesDoctests;
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/sharing-with-nextjs.md")]
+#[doc = include_str!("../guide/sharing-with-nextjs.md")]
 struct SharingDoctests;

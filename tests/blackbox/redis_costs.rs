@@ -1,4 +1,4 @@
-//! How often Redis is asked, and for how much. `docs/several-machines.md` tells the numbers.
+//! How often Redis is asked, and for how much. `guide/several-machines.md` tells the numbers.
 
 use std::{
     io::{BufRead as _, BufReader},

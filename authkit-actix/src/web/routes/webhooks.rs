@@ -362,7 +362,7 @@ enum Failure {
     Handler,
 }
 
-/// What an event does to sessions by itself; in docs/webhooks.md as a table.
+/// What an event does to sessions by itself; in `guide/webhooks.md` as a table.
 fn act(authkit: &AuthKit, event: &WebhookEvent, now: i64) -> Result<(), Failure> {
     let notices = &authkit.inner.notices;
     // One from the future would have the tokens of tomorrow refused.
