@@ -95,38 +95,43 @@
 //!
 //! # And then
 //!
-//! | To | See |
-//! |---|---|
-//! | begin a sign-in with options, from a page or at once | [`Auth::sign_in_url`], [`SignInUrl`] |
-//! | admit, greet or refuse who has just signed in | [`CallbackService`], [`SignIn`] |
-//! | refresh, switch organization, save a session, sign out | [`Auth`] |
-//! | hear of what happens to sessions | [`AuthKitBuilder::on_refreshed`] and its neighbours |
-//! | take API keys | [`require_api_key`], [`ApiKey`] |
-//! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] |
-//! | ask for feature flags | [`AuthKit::feature_flags`] |
-//! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] |
-//! | keep less of the user in the cookie | [`AuthKitBuilder::user_fields`] |
-//! | list a user's sessions and end them | [`AuthKit::sessions`], [`AuthKit::revoke`] |
-//! | hear what happens at WorkOS | [`AuthKit::webhooks`] |
-//! | keep a connection open while a session lives | [`AuthUser::live`] |
-//! | show that somebody acts for a user | [`Auth::impersonation_banner`] |
-//! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] |
-//! | write middleware of your own | [`AuthKit::session`] |
-//! | call the rest of WorkOS | [`AuthKit::workos`] |
+//! The [`guide`] goes through it by task.
 //!
-//! # Testing against the emulator
-//!
-//! The feature `emulator` has AuthKit's pages, tokens and faults on loopback, so that tests and first
-//! steps need no account and no network. The documentation of that module has a whole test.
+//! | To | See | Guide |
+//! |---|---|---|
+//! | begin a sign-in with options, from a page or at once | [`Auth::sign_in_url`], [`SignInUrl`] | [`sign_in`](guide::sign_in) |
+//! | admit, greet or refuse who has just signed in | [`CallbackService`], [`SignIn`] | [`sign_in`](guide::sign_in) |
+//! | protect all but a list, or write middleware of your own | [`AuthKitMiddleware`], [`AuthKit::session`] | [`protecting_routes`](guide::protecting_routes) |
+//! | refresh, save a session, sign out | [`Auth`] | [`sessions`](guide::sessions) |
+//! | hear of what happens to sessions | [`AuthKitBuilder::on_refreshed`] and its neighbours | [`sessions`](guide::sessions) |
+//! | list a user's sessions and end them | [`AuthKit::sessions`], [`AuthKit::revoke`] | [`sessions`](guide::sessions) |
+//! | keep less of the user in the cookie | [`AuthKitBuilder::user_fields`] | [`configuration`](guide::configuration) |
+//! | switch organization | [`Auth::switch_to_organization`] | [`organizations`](guide::organizations) |
+//! | show that somebody acts for a user | [`Auth::impersonation_banner`] | [`sessions`](guide::sessions) |
+//! | take API keys | [`require_api_key`], [`ApiKey`] | [`api_keys`](guide::api_keys) |
+//! | take access tokens, or several credentials | [`BearerUser`], [`Caller`] | [`api_keys`](guide::api_keys) |
+//! | serve pages with scripts, React ones included | [`AuthKit::client_script`], [`Auth::browser_session`] | [`browser`](guide::browser) |
+//! | ask for feature flags | [`AuthKit::feature_flags`] | [`feature_flags`](guide::feature_flags) |
+//! | hear what happens at WorkOS | [`AuthKit::webhooks`] | [`webhooks`](guide::webhooks) |
+//! | keep a connection open while a session lives | [`AuthUser::live`] | [`several_machines`](guide::several_machines) |
+//! | run several instances as one | [`AuthKitBuilder::session_store`], the feature `redis` | [`several_machines`](guide::several_machines) |
+//! | go on while WorkOS is down | [`AuthKitBuilder::outage_grace`] | [`outages`](guide::outages) |
+//! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] | [`sharing_with_nextjs`](guide::sharing_with_nextjs) |
+//! | call the rest of WorkOS | [`AuthKit::workos`] | |
+//! | test handlers, and find those that nobody guards | the features `testing` and `emulator` | [`testing`](guide::testing) |
+//! | review what is defended, and how | | [`security_model`](guide::security_model) |
 //!
 //! # Cargo features
 //!
 //! | Feature | Default | Adds |
 //! |---|---|---|
-//! | `emulator` | off | the module `emulator`, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
-//! | `testing` | off | the module `testing` and `AuthKitBuilder::testing`; implies `emulator` |
+//! | `emulator` | off | the module `emulator`, AuthKit on loopback for tests and first steps, `AuthKit::from_env_or_emulator` and `AuthKitBuilder::emulator` |
+//! | `testing` | off | the module `testing`, signed-in requests for tests, and `AuthKitBuilder::testing`; implies `emulator` |
 //! | `introspection` | off | `RouteInventory::introspect`; implies `testing`, and actix-web's `experimental-introspection` |
+//! | `redis` | off | `AuthKitBuilder::redis` and its neighbours: refreshes, sign-ins, ended sessions and sessions themselves shared by instances; the crate `redis` |
 //! | `websocket` | off | `Live::web_socket` and the crate `actix-ws` |
+//!
+//! A feature only adds: switching one on changes nothing that was there.
 //!
 //! # Logs
 //!
@@ -147,6 +152,8 @@ mod config;
 pub mod emulator;
 mod feature_flags;
 mod flights;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod lookups;
 mod oauth;
 mod profiles;
@@ -212,26 +219,3 @@ pub use self::{
 #[cfg(feature = "websocket")]
 pub use actix_ws;
 pub use authkit_macros::{ensure_signed_in, require_api_key, sign_up_path};
-
-/// Compiles and runs the examples of the README and of `guide/` with the others.
-#[cfg(all(doctest, feature = "testing", feature = "redis"))]
-#[doc = include_str!("../../README.md")]
-struct ReadmeDoctests;
-
-/// The same for the guides about webhooks and about sessions that end.
-#[cfg(all(doctest, feature = "emulator"))]
-#[doc = include_str!("../guide/webhooks.md")]
-#[doc = include_str!("../guide/several-machines.md")]
-struct GuideDoctests;
-
-#[cfg(doctest)]
-#[doc = include_str!("../guide/browser.md")]
-struct BrowserGuideDoctests;
-
-/// The same for the guide to several machines.
-#[cfg(all(doctest, feature = "redis"))]
-#[doc = include_str!("../guide/several-machines.md")]
-struct SeveralMachinesDoctests;
-#[cfg(doctest)]
-#[doc = include_str!("../guide/sharing-with-nextjs.md")]
-struct SharingDoctests;

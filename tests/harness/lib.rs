@@ -19,3 +19,8 @@ pub use clock::TestClock;
 pub use log::Log;
 pub use port::free_port;
 pub use redis::{RedisServer, send_signal};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
