@@ -1,5 +1,6 @@
 //! The rules of the house that the compiler does not know: which part of the library may name what.
 
+mod documents;
 mod source;
 
 use source::Source;
