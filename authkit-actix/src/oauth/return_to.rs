@@ -178,6 +178,8 @@ mod tests {
             "////evil.example",
             "//",
             "/\\evil.example",
+            "//origin.invalid/a",
+            "/\\origin.invalid/a",
             "\\\\evil.example",
             "\\/evil.example",
             "/\\/evil.example",
@@ -215,6 +217,13 @@ mod tests {
             assert_eq!(path(text), None, "{text:?}");
             assert_eq!(ReturnTo::parse_or_root(text), ReturnTo::root());
         }
+    }
+
+    #[test]
+    fn the_root_is_the_only_path_that_names_no_page() {
+        assert!(ReturnTo::root().is_root() && ReturnTo::parse_or_root("/a/..").is_root());
+        assert!(!ReturnTo::parse_or_root("/a").is_root());
+        assert!(!ReturnTo::parse_or_root("/?a").is_root());
     }
 
     #[test]

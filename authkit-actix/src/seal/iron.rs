@@ -49,9 +49,6 @@ impl IronSealer {
         plaintext: &[u8],
         expiry: &str,
     ) -> Result<String, SealError> {
-        if plaintext.len() > MAX_SEALED_LENGTH {
-            return Err(SealError::TooLarge);
-        }
         let password = self.ring.first().ok_or(SealError::Refused)?;
         let ciphertext = encrypt(
             &derive(password, &fresh.encryption_salt),

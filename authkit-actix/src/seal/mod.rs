@@ -70,9 +70,6 @@ impl Sealer {
 
     /// Seals `plaintext` with the newest password.
     pub(crate) fn seal(&self, purpose: Purpose, plaintext: &[u8]) -> Result<String, SealError> {
-        if plaintext.len() > MAX_SEALED_LENGTH {
-            return Err(SealError::TooLarge);
-        }
         let newest = self.ring.first().ok_or(SealError::Refused)?;
         let sealed = newest[purpose as usize].seal(purpose.context(), plaintext)?;
         if sealed.len() > MAX_SEALED_LENGTH {

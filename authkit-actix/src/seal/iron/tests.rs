@@ -324,6 +324,16 @@ fn sixteen_kilobytes_fit_and_a_hundred_do_not() {
             Some(SealError::TooLarge)
         );
     }
+    // Ciphertexts grow by whole blocks, so the expiry fills the rest.
+    let fresh = Fresh::random().expect("random bytes");
+    let length_with = |filling: usize| {
+        let expiry = "9".repeat(filling);
+        let sealed = sealer.seal_with(&fresh, &vec![b'x'; largest], &expiry);
+        sealed.map(|sealed| sealed.len())
+    };
+    let room = 64 * 1024 - length_with(0).expect("seals");
+    assert_eq!(length_with(room), Ok(64 * 1024));
+    assert_eq!(length_with(room + 1), Err(SealError::TooLarge));
     let long = "A".repeat(64 * 1024 + 1);
     assert_eq!(error(sealer.open(&long, NOW)), Some(SealError::TooLarge));
     assert_eq!(
