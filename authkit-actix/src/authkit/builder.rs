@@ -723,6 +723,7 @@ impl AuthKitBuilder {
                 Arc::clone(&background),
                 Arc::clone(&clock),
                 config.cookie.max_age,
+                limits,
             ))
         });
         let sessions = Sessions::new(

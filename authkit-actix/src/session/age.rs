@@ -55,6 +55,21 @@ impl AgeLimits {
         }
     }
 
+    pub(super) fn are_set(&self) -> bool {
+        self.in_all.is_some() || self.unused.is_some()
+    }
+
+    /// Seconds until a session is over if it is not used again, by what is noted of it.
+    pub(super) fn left(&self, session: &Session, now: i64) -> Option<i64> {
+        let left = |limit: Option<i64>, since: Option<i64>| {
+            let ends_at = since?.saturating_add(limit?);
+            Some(ends_at.saturating_add(1).saturating_sub(now))
+        };
+        let in_all = left(self.in_all, session.signed_in_at);
+        let unused = left(self.unused, session.last_used_at);
+        in_all.into_iter().chain(unused).min()
+    }
+
     /// When a session is over however much it is used, in Unix seconds.
     pub(super) fn ends_at(&self, session: &Session, claims: &AccessTokenClaims) -> Option<i64> {
         Some(begun_at(session, claims).saturating_add(self.in_all?))
@@ -122,6 +137,19 @@ mod tests {
         assert_eq!(unused.age(&noted, &token(json!({})), 5001), Age::Unnoted);
         assert_eq!(unused.age(&noted, &token(json!({})), 5090), Age::Unnoted);
         assert_eq!(unused.age(&noted, &token(json!({})), 5091), Age::Over);
+    }
+
+    #[test]
+    fn what_is_left_of_a_session_is_up_to_the_limit_that_comes_first() {
+        let noted = session(json!({"signed_in_at": 1000, "last_used_at": 4990}));
+        let left = |in_all, unused| limits(in_all, unused).left(&noted, 5000);
+        assert_eq!(left(None, None), None);
+        assert_eq!(left(Some(4000), None), Some(1));
+        assert_eq!(left(None, Some(100)), Some(91));
+        assert_eq!(left(Some(4080), Some(100)), Some(81));
+        assert_eq!(left(Some(3000), Some(100)), Some(-999));
+        let unnoted = session(json!({}));
+        assert_eq!(limits(Some(1), Some(1)).left(&unnoted, 5000), None);
     }
 
     #[test]

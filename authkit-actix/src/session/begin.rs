@@ -276,7 +276,11 @@ impl Means {
     }
 
     /// The value of the cookie of a new session.
-    async fn cookie_for(&self, session: &mut Session) -> Result<Arc<str>, BeginError> {
+    async fn cookie_for(
+        &self,
+        session: &mut Session,
+        session_id: &str,
+    ) -> Result<Arc<str>, BeginError> {
         let Some(stored) = &self.stored else {
             return self.seal.seal(session).map_err(|error| {
                 error!(%error, "a session could not be sealed");
@@ -285,7 +289,7 @@ impl Means {
         };
         let kept = time::timeout(STORE_PATIENCE, async {
             loop {
-                match stored.insert(session).await {
+                match stored.insert(session, session_id).await {
                     Ok(cookie) => break cookie,
                     // The code is spent, so the store is given a moment to come back.
                     Err(Unreachable) => time::sleep(STORE_RETRY).await,
@@ -333,7 +337,7 @@ impl Means {
                     claims: Arc::clone(&claims),
                     freshness: Freshness::Current,
                 };
-                let sealed = self.cookie_for(&mut session).await?;
+                let sealed = self.cookie_for(&mut session, &claims.sid).await?;
                 return Ok(Begun {
                     at: now,
                     organization_id: organization_id.or_else(|| claims.org_id.clone()),

@@ -97,6 +97,11 @@ impl Notices {
         self.revocations.apply(notice);
     }
 
+    /// Whether a session is known to have ended.
+    pub(super) fn has_ended(&self, session_id: &str) -> bool {
+        self.revocations.has_ended(session_id)
+    }
+
     /// Says that a session ends now: by a sign-out, or since somebody ended it.
     pub(crate) fn session_ended(&self, session_id: &str) {
         self.session_ended_at(session_id, self.clock.unix_seconds());

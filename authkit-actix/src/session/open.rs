@@ -260,13 +260,7 @@ impl Sessions {
                 opened.session = session;
             }
             Age::Over => {
-                decision!(
-                    self.refreshes.lifts_decisions(),
-                    session_id = %claims.sid,
-                    "a session that is older than the application allows has ended"
-                );
-                self.notices.session_ended(&claims.sid);
-                self.refreshes.end_at_workos(claims.sid.clone());
+                self.is_over(&claims.sid);
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         }
@@ -292,6 +286,21 @@ impl Sessions {
             }
         }
         Step::Done(opened.signed_in(claims, Freshness::Current))
+    }
+
+    /// Ends a session that is older than the application allows: else the sign-in page of WorkOS would
+    /// let the browser in again without a question.
+    pub(super) fn is_over(&self, session_id: &str) {
+        if self.notices.has_ended(session_id) {
+            return;
+        }
+        decision!(
+            self.refreshes.lifts_decisions(),
+            session_id,
+            "a session that is older than the application allows has ended"
+        );
+        self.notices.session_ended(session_id);
+        self.refreshes.end_at_workos(session_id.to_owned());
     }
 
     /// Whether a session is known to have been refreshed since: its cookie may not be set any more,

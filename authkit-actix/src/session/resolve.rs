@@ -46,7 +46,11 @@ impl Sessions {
                             is_successor: false,
                         }),
                         Ok(None) => {
-                            warn!("a session that its store does not know was refused");
+                            match handle.session_id() {
+                                // As a rule its time was over.
+                                Some(session_id) => self.is_over(session_id),
+                                None => warn!("a session that its store does not know was refused"),
+                            }
                             Step::Done(Resolution::signed_out(CookieChange::Clear))
                         }
                         Err(Unreachable) => Step::Done(cannot_tell(RETRY_AFTER, cookie)),

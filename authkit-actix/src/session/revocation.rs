@@ -97,6 +97,12 @@ impl Revocations {
         self.any.store(true, Ordering::Release);
     }
 
+    pub(super) fn has_ended(&self, session_id: &str) -> bool {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let subject = Subject::Session(Cow::Borrowed(session_id));
+        list.known.contains_key(&subject)
+    }
+
     pub(super) fn standing(&self, claims: &AccessTokenClaims) -> Standing {
         if !self.any.load(Ordering::Acquire) {
             return Standing::Good;

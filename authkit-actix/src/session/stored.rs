@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tracing::warn;
 
 use super::{
-    CookieChange, Outcome, Resolution, Session, Sessions,
+    AgeLimits, CookieChange, Outcome, Resolution, Session, Sessions,
     refresh::key_of,
     unwritten::{Change, Unwritten},
 };
@@ -33,8 +33,10 @@ pub(crate) struct StoredSessions {
 pub(super) struct Shelf {
     store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
-    /// How long a session is kept that is not refreshed.
+    clock: Arc<dyn Clock>,
+    /// How long a session is kept at most that is not written again.
     lifetime: Duration,
+    limits: AgeLimits,
     unwritten: Unwritten,
 }
 
@@ -43,6 +45,9 @@ pub(super) struct Shelf {
 pub(crate) struct Handle {
     id: [u8; HALF],
     key: [u8; HALF],
+    /// The session's id at WorkOS, where sessions have an age limit: one that is over must end there
+    /// though the store has forgotten it.
+    session_id: Option<Arc<str>>,
 }
 
 /// Where a session is kept, and as what it stood there.
@@ -121,13 +126,20 @@ impl StoredSessions {
         background: Arc<Background>,
         clock: Arc<dyn Clock>,
         lifetime: Duration,
+        limits: AgeLimits,
     ) -> Self {
         Self {
-            moves: Flights::new(Arc::clone(&background), clock, SERVES_STRAGGLERS),
+            moves: Flights::new(
+                Arc::clone(&background),
+                Arc::clone(&clock),
+                SERVES_STRAGGLERS,
+            ),
             shelf: Arc::new(Shelf {
                 store,
                 sealer,
+                clock,
                 lifetime,
+                limits,
                 unwritten: Unwritten::default(),
             }),
             background,
@@ -138,10 +150,13 @@ impl StoredSessions {
     pub(super) fn open(&self, sealed: &str) -> Option<(Handle, bool)> {
         let opened = self.shelf.sealer.open(Purpose::SessionHandle, sealed);
         let opened = opened.ok()?;
-        let (id, key) = opened.plaintext.split_first_chunk()?;
+        let (id, rest) = opened.plaintext.split_first_chunk()?;
+        let (key, session_id) = rest.split_first_chunk()?;
+        let session_id = str::from_utf8(session_id).ok()?;
         let handle = Handle {
             id: *id,
-            key: key.try_into().ok()?,
+            key: *key,
+            session_id: (!session_id.is_empty()).then(|| session_id.into()),
         };
         Some((handle, opened.with_previous_password))
     }
@@ -166,8 +181,12 @@ impl StoredSessions {
     }
 
     /// Puts a new session in the store, and gives the value of its cookie. In the background only.
-    pub(super) async fn insert(&self, session: &mut Session) -> Result<Arc<str>, Unreachable> {
-        let (place, cookie) = self.shelf.insert(session).await?;
+    pub(super) async fn insert(
+        &self,
+        session: &mut Session,
+        session_id: &str,
+    ) -> Result<Arc<str>, Unreachable> {
+        let (place, cookie) = self.shelf.insert(session, session_id).await?;
         session.place = Some(place);
         Ok(cookie)
     }
@@ -198,8 +217,9 @@ impl StoredSessions {
             return resolution;
         }
         let (shelf, key) = (Arc::clone(&self.shelf), key_of(&session));
+        let claims = Arc::clone(&signed_in.claims);
         let flight = || async move {
-            match shelf.insert(&session).await {
+            match shelf.insert(&session, &claims.sid).await {
                 Ok((_, cookie)) => Landing::Keep(Some(cookie)),
                 Err(Unreachable) => Landing::Forget(None),
             }
@@ -244,7 +264,8 @@ impl StoredSessions {
 
 impl Shelf {
     fn seal(&self, handle: &Handle) -> Result<Arc<str>, SealError> {
-        let plaintext = [handle.id, handle.key].concat();
+        let session_id = handle.session_id.as_deref().unwrap_or_default();
+        let plaintext = [&handle.id, &handle.key, session_id.as_bytes()].concat();
         let sealed = self.sealer.seal(Purpose::SessionHandle, &plaintext)?;
         Ok(sealed.into())
     }
@@ -275,12 +296,17 @@ impl Shelf {
         Ok(Some(session))
     }
 
-    async fn insert(&self, session: &Session) -> Result<(Place, Arc<str>), Unreachable> {
-        let handle = Handle::random().ok_or(Unreachable)?;
+    async fn insert(
+        &self,
+        session: &Session,
+        session_id: &str,
+    ) -> Result<(Place, Arc<str>), Unreachable> {
+        let session_id = self.limits.are_set().then(|| session_id.into());
+        let handle = Handle::random(session_id).ok_or(Unreachable)?;
         let record = handle.record(session).ok_or(Unreachable)?;
         let cookie = self.seal(&handle).map_err(|_| Unreachable)?;
         self.store
-            .insert(&handle.store_key(), &record, self.lifetime)
+            .insert(&handle.store_key(), &record, self.lifetime_of(session))
             .await?;
         Ok((Place { handle, record }, cookie))
     }
@@ -293,9 +319,10 @@ impl Shelf {
         let Some(new) = handle.record(session) else {
             return Written::Overtaken;
         };
+        let lifetime = self.lifetime_of(session);
         let mut old = Arc::clone(&place.record);
         for _ in 0..MOST_TRIES {
-            match self.store.replace(&key, &old, &new, self.lifetime).await {
+            match self.store.replace(&key, &old, &new, lifetime).await {
                 Ok(true) => return Written::Yes,
                 Ok(false) => {}
                 Err(Unreachable) => return Written::NotYet,
@@ -306,6 +333,8 @@ impl Shelf {
                 Err(Unreachable) => return Written::NotYet,
             };
             match current {
+                // Another request has noted as much.
+                Some(current) if current.to_json() == session.to_json() => return Written::Yes,
                 Some(current) if current.has_tokens_of(previous) => match current.place {
                     Some(place) => old = place.record,
                     None => return Written::Overtaken,
@@ -319,17 +348,34 @@ impl Shelf {
     pub(super) async fn remove(&self, key: &str) -> Result<(), Unreachable> {
         self.store.remove(key).await
     }
+
+    /// As long as it can be used: what is over need not be kept.
+    fn lifetime_of(&self, session: &Session) -> Duration {
+        match self.limits.left(session, self.clock.unix_seconds()) {
+            Some(left) => {
+                let left = u64::try_from(left).unwrap_or_default().max(1);
+                self.lifetime.min(Duration::from_secs(left))
+            }
+            None => self.lifetime,
+        }
+    }
 }
 
 impl Handle {
-    fn random() -> Option<Self> {
+    fn random(session_id: Option<Arc<str>>) -> Option<Self> {
         let mut handle = Self {
             id: [0; HALF],
             key: [0; HALF],
+            session_id,
         };
         rand::fill(&mut handle.id).ok()?;
         rand::fill(&mut handle.key).ok()?;
         Some(handle)
+    }
+
+    /// The session's id at WorkOS, if it must end there.
+    pub(super) fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
     }
 
     /// A hash of the id: whoever reads the store's keys cannot make a cookie of one.
