@@ -25,6 +25,7 @@ use crate::{
     request_info::RequestInfo,
     seal::Sealer,
     session::{Beginnings, Hooks, Notices, Sessions},
+    sharing::Sharing,
     token::Tokens,
     workos::{self, OrganizationChoice, WorkOs},
 };
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) beginnings: Beginnings,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) sharing: Sharing,
     pub(crate) redirect_uri_for: Option<RedirectUriFor>,
     feature_flags: FeatureFlags,
     /// Where callbacks are registered besides the path of the redirect URI, and webhooks; every worker
@@ -81,8 +83,8 @@ pub(crate) struct Inner {
     redis: Option<Redis>,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
-    _emulator: Option<Emulator>,
-    background: Arc<Background>,
+    emulator: Option<Emulator>,
+    pub(crate) background: Arc<Background>,
 }
 
 impl Drop for Inner {
@@ -162,6 +164,23 @@ impl AuthKit {
     /// ```
     pub fn workos(&self) -> &workos::Client {
         self.inner.workos.sdk()
+    }
+
+    /// The emulator that people sign in against instead of WorkOS, if it is one of this process: what
+    /// it reports and what it knows can then be looked at and changed.
+    ///
+    /// ```
+    /// use authkit_actix::AuthKit;
+    ///
+    /// # fn tell(authkit: AuthKit) -> Result<(), authkit_actix::emulator::EmulatorError> {
+    /// if let Some(emulator) = authkit.emulator() {
+    ///     emulator.send_webhooks("http://localhost:3000/webhooks/workos", "a secret of both")?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "emulator")]
+    pub fn emulator(&self) -> Option<&Emulator> {
+        self.inner.emulator.as_ref()
     }
 
     /// The feature flags of the WorkOS environment, evaluated in memory.

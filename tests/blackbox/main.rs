@@ -32,5 +32,6 @@ mod signing_in;
 mod stored_session_ages;
 mod tokens_and_keys;
 mod webhooks;
+mod webhooks_at_several;
 mod workers;
 mod zero_leaks;

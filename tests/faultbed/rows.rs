@@ -532,6 +532,15 @@ const REDIS: Faults = &[
         ],
     ),
     (
+        "an event of WorkOS at several instances, with Redis and without",
+        &[
+            "webhooks_at_several::a_redis_that_stalls_delays_an_event_by_a_quarter_of_a_second",
+            "webhooks_at_several::an_event_that_failed_at_one_instance_is_taken_in_by_the_next",
+            "webhooks_at_several::what_one_instance_has_taken_in_is_known_to_the_others",
+            "webhooks_at_several::without_redis_each_instance_tells_its_own_duplicates",
+        ],
+    ),
+    (
         "what Redis has forgotten, or what is no session of ours under a key",
         &[
             "server_sessions::a_session_that_redis_has_forgotten_is_signed_out",

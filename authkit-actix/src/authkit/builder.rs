@@ -756,7 +756,7 @@ impl AuthKitBuilder {
                 seal: session_seal,
                 tokens: Arc::clone(&tokens),
                 hooks: Arc::clone(&hooks),
-                sharing,
+                sharing: sharing.clone(),
                 stored,
                 limits,
             },
@@ -795,12 +795,13 @@ impl AuthKitBuilder {
                 beginnings,
                 hooks,
                 notices,
+                sharing,
                 redirect_uri_for: self.redirect_uri_for,
                 feature_flags,
                 #[cfg(feature = "redis")]
                 redis,
                 #[cfg(feature = "emulator")]
-                _emulator: self.emulator,
+                emulator: self.emulator,
                 background,
             }),
         })

@@ -22,12 +22,17 @@ pub(crate) struct WebhookSignatures {
 }
 
 impl WebhookSignatures {
-    /// Whether a body is signed with one of the secrets, not too long ago and not in the future.
+    /// The one of the secrets that a body is signed with, not too long ago and not in the future.
     ///
     /// # Errors
     ///
     /// A sentence for the log that says what is wrong.
-    pub(crate) fn verify(&self, header: &str, body: &str, now: i64) -> Result<(), String> {
+    pub(crate) fn verify(
+        &self,
+        header: &str,
+        body: &str,
+        now: i64,
+    ) -> Result<&SecretString, String> {
         let now = UNIX_EPOCH + Duration::from_secs(now.try_into().unwrap_or_default());
         let mut refused = "no secret is configured".to_owned();
         for secret in &self.secrets {
@@ -35,7 +40,7 @@ impl WebhookSignatures {
                 .with_tolerance(self.age_limit)
                 .with_clock(move || now);
             match verifier.verify_payload(header, body) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(secret),
                 Err(error) => refused = error.to_string(),
             }
         }

@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode},
+    web,
+};
+use secrecy::SecretString;
+use tracing::{error, warn};
+
+use super::{
+    super::method_not_allowed,
+    deliveries::{Deliveries, Failure},
+    effects::act,
+    handlers::Handlers,
+};
+use crate::{
+    authkit::AuthKit,
+    web::{
+        negotiate::header,
+        rejection::{Problem, problem_details},
+    },
+    workos::{WebhookEvent, WebhookSignatures},
+};
+
+/// Judges what arrives at the route, and takes in what is genuine.
+pub(super) struct Receiver {
+    pub(super) path: String,
+    pub(super) signatures: WebhookSignatures,
+    pub(super) body_limit: usize,
+    pub(super) deliveries: Deliveries,
+    pub(super) handlers: Arc<Handlers>,
+}
+
+impl Receiver {
+    pub(super) async fn receive(
+        &self,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+        body: web::Payload,
+    ) -> HttpResponse {
+        if *request.method() != Method::POST {
+            return method_not_allowed(request, "POST");
+        }
+        let body = match body.to_bytes_limited(self.body_limit).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return refused(request, StatusCode::BAD_REQUEST, "webhook_unreadable"),
+            Err(_) => {
+                warn!(
+                    limit = self.body_limit,
+                    "a webhook that is too large was refused"
+                );
+                return refused(request, StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large");
+            }
+        };
+        let now = authkit.inner.clock.unix_seconds();
+        let signature = header(request.headers(), SIGNATURE).unwrap_or_default();
+        let genuine = std::str::from_utf8(&body)
+            .map_err(|_| "the body is no text".to_owned())
+            .and_then(|body| self.signatures.verify(signature, body, now));
+        let secret = match genuine {
+            Ok(secret) => secret,
+            Err(reason) => {
+                warn!(
+                    reason,
+                    "a webhook that WorkOS has not just signed was refused"
+                );
+                return refused(request, StatusCode::BAD_REQUEST, "webhook_refused");
+            }
+        };
+        let Ok(event) = serde_json::from_slice::<WebhookEvent>(&body) else {
+            error!("a webhook is genuine, but no event");
+            return refused(
+                request,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "webhook_unreadable",
+            );
+        };
+        let (id, name) = (event.id.clone(), event.event.clone());
+        match self.take_in(authkit, secret, event, now).await {
+            Ok(()) => HttpResponse::Ok().finish(),
+            Err(Failure::Unreadable(category)) => {
+                error!(
+                    event_id = id,
+                    event = name,
+                    ?category,
+                    "an event lacks what its type needs"
+                );
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                refused(request, status, "webhook_unreadable")
+            }
+            Err(Failure::NotHandled) => {
+                error!(
+                    event_id = id,
+                    event = name,
+                    "an event was not handled; WorkOS delivers it again"
+                );
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                refused(request, status, "webhook_not_handled")
+            }
+            Err(Failure::StillUnderWay) => {
+                warn!(
+                    event_id = id,
+                    event = name,
+                    "another instance is still handling an event; WorkOS delivers it again"
+                );
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                refused(request, status, "webhook_under_way")
+            }
+        }
+    }
+
+    /// Lets an event act on sessions and hands it to the application.
+    async fn take_in(
+        &self,
+        authkit: &AuthKit,
+        secret: &SecretString,
+        event: WebhookEvent,
+        now: i64,
+    ) -> Result<(), Failure> {
+        let notices = Arc::clone(&authkit.inner.notices);
+        let hooks = Arc::clone(&authkit.inner.hooks);
+        let handlers = Arc::clone(&self.handlers);
+        let id = event.id.clone();
+        let work = || async move {
+            act(&notices, &event, now)?;
+            handlers.handle(&hooks, &event).await
+        };
+        self.deliveries.once(secret, &id, work).await
+    }
+}
+
+/// The same answer whatever is wrong with a signature: it helps nobody to guess.
+fn refused(request: &HttpRequest, status: StatusCode, code: &str) -> HttpResponse {
+    problem_details(
+        request,
+        &Problem {
+            code,
+            title: "This event was not taken in",
+            detail: "The log of the application says why.",
+            ..Problem::new(status)
+        },
+    )
+}
+
+const SIGNATURE: &str = "workos-signature";
