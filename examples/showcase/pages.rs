@@ -1,7 +1,9 @@
 //! The routes for people.
 
 use actix_web::{HttpResponse, Responder, ResponseError as _, Result, get, post, web};
-use authkit_actix::{Auth, AuthKit, AuthUser, RefreshError, ensure_signed_in, sign_up_path};
+use authkit_actix::{
+    Auth, AuthKit, AuthUser, RefreshError, UserSessionsError, ensure_signed_in, sign_up_path,
+};
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
@@ -9,7 +11,8 @@ use crate::{layout::page, organizations::Organization};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service((home, account, switch_organization, start))
+        .service((home, account, switch_organization, sign_out_elsewhere))
+        .service((start,))
         .service((admin, billing, beta, team, danger));
 }
 
@@ -114,6 +117,9 @@ async fn account(auth: Auth, user: AuthUser, authkit: web::Data<AuthKit>) -> imp
                     (fact("User", Some(&user.id)))
                     (fact("Session", Some(user.session_id())))
                 }
+                form method="post" action="/account/sign-out-elsewhere" {
+                    button { "Sign out on all other devices" }
+                }
             }
         },
     )
@@ -142,6 +148,23 @@ async fn switch_organization(auth: Auth, choice: web::Form<Choice>) -> Result<Ht
                 .body(page.into_string()))
         }
     }
+}
+
+/// Their sessions end at once, and so does what is open there.
+#[post("/account/sign-out-elsewhere")]
+#[ensure_signed_in]
+async fn sign_out_elsewhere(
+    user: AuthUser,
+    authkit: web::Data<AuthKit>,
+) -> Result<Markup, UserSessionsError> {
+    let sessions = authkit.sessions();
+    let ended = sessions.end_others(&user.id, user.session_id()).await?;
+    let sentence = match ended {
+        0 => "You are signed in nowhere else.".to_owned(),
+        1 => "You were signed out on one other device.".to_owned(),
+        more => format!("You were signed out on {more} other devices."),
+    };
+    Ok(note("Only here", &sentence))
 }
 
 #[get("/start")]
@@ -296,7 +319,10 @@ const ROUTES: &[(&str, Routes)] = &[
     ),
     (
         "Open connections",
-        &[("/events", "server-sent events that end with the session")],
+        &[
+            ("/live", "sees at once when its session ends elsewhere"),
+            ("/events", "the server-sent events of that page"),
+        ],
     ),
     (
         "Caches and failures",

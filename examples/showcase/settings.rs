@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) refresh_buffer: Option<Duration>,
     pub(crate) eager_auth: bool,
     pub(crate) bearer: bool,
-    /// Without one there is no route for webhooks.
+    /// Without one there are no webhooks but those of an emulator that starts with the program.
     pub(crate) webhook_secret: Option<SecretString>,
     pub(crate) return_to_origins: Vec<String>,
     /// One address, or those of a cluster.

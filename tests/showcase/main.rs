@@ -1,5 +1,7 @@
 //! The showcase as it is started, looked at as a browser and as a program look at it.
 
+mod live;
+
 use std::{
     env,
     io::{BufRead as _, BufReader},
@@ -12,13 +14,8 @@ use authkit_actix::emulator::{
     Emulator, EmulatorApiKey, EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, Fault,
     NewSession,
 };
-use authkit_tests::{Answer, Browser, PASSWORD, free_port, seal, webhook};
-use futures::StreamExt as _;
+use authkit_tests::{Answer, Browser, PASSWORD, free_port, seal};
 use serde_json::json;
-use tokio_tungstenite::{
-    connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _},
-};
 
 /// The program in front of an emulator of the test.
 struct Showcase {
@@ -632,70 +629,6 @@ fn every_variable_that_is_wrong_is_named() {
     ] {
         assert!(said.contains(&format!("- {name} ")), "{name}: {said}");
     }
-}
-
-#[tokio::test]
-async fn open_connections_and_sessions_end_when_workos_says_so() {
-    let secret = "whsec_of_the_showcase";
-    let showcase = Showcase::with(&[("SHOWCASE_WEBHOOK_SECRET", secret)]);
-    let mut ada = showcase.with_session("ada@example.com");
-    let id = ada.api("/api/me").await.json()["session_id"].clone();
-    let cookie = format!("wos-session={}", ada.cookie("wos-session").expect("one"));
-
-    let client = reqwest::Client::new();
-    let events = client.get(format!("{}/events", showcase.origin));
-    let mut events = events.header("cookie", &cookie).send().await.expect("some");
-    let hello = events
-        .chunk()
-        .await
-        .expect("a part")
-        .expect("a first event");
-    let hello = String::from_utf8_lossy(&hello).into_owned();
-    assert!(hello.starts_with("event: hello\ndata: "), "{hello}");
-
-    let address = format!("{}/ws", showcase.origin.replace("http:", "ws:"));
-    let mut handshake = address.into_client_request().expect("an address");
-    let headers = handshake.headers_mut();
-    headers.insert("cookie", cookie.parse().expect("a cookie"));
-    headers.insert("origin", showcase.origin.parse().expect("an origin"));
-    let (mut socket, _) = connect_async(handshake).await.expect("a socket");
-    let hello = socket.next().await.expect("a message").expect("a good one");
-    assert_eq!(hello, Message::text("hello ada@example.com"));
-
-    let body = json!({"id": "event_1", "event": "session.revoked", "data": {"id": id}}).to_string();
-    let report = async |signature: String| {
-        let webhook = client.post(format!("{}/webhooks/workos", showcase.origin));
-        let webhook = webhook
-            .header("workos-signature", signature)
-            .body(body.clone());
-        webhook.send().await.expect("an answer").status()
-    };
-    let forged = webhook::signature("whsec_of_somebody_else", now(), &body);
-    assert_eq!(report(forged).await, 400);
-    assert_eq!(ada.api("/api/me").await.status, 200);
-    assert_eq!(report(webhook::signature(secret, now(), &body)).await, 200);
-    assert_eq!(ada.api("/api/me").await.status, 401);
-
-    let mut last = String::new();
-    while let Some(part) = events.chunk().await.expect("a good end") {
-        last = String::from_utf8_lossy(&part).into_owned();
-    }
-    assert!(
-        last.ends_with("event: session-ended\ndata: revoked\n\n"),
-        "{last}"
-    );
-    let closed = socket.next().await.expect("a message").expect("a good one");
-    let Message::Close(Some(frame)) = closed else {
-        panic!("{closed:?}");
-    };
-    assert_eq!(u16::from(frame.code), 4401);
-}
-
-#[tokio::test]
-async fn without_a_secret_there_is_no_route_for_webhooks() {
-    let showcase = Showcase::start();
-    let mut workos = showcase.browser();
-    assert_eq!(workos.submit("/webhooks/workos", &[]).await.status, 404);
 }
 
 #[tokio::test]
