@@ -10,11 +10,15 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use authkit_actix::emulator::{Emulator, EmulatorUser, Endpoint, RefreshReuse};
+use authkit_actix::emulator::{
+    Emulator, EmulatorOrganization, EmulatorUser, Endpoint, RefreshReuse,
+};
 use authkit_tests::{Browser, PASSWORD, RedisServer, free_port, seal, send_signal};
 use serde_json::json;
 
 pub(crate) const ADA: &str = "ada@example.com";
+/// A member of `org_acme` and of `org_globex`.
+pub(crate) const GRACE: &str = "grace@example.com";
 
 /// Two showcases, as two machines run them, in front of one emulator and around one Redis.
 pub(crate) struct Machines {
@@ -53,7 +57,14 @@ impl Machines {
         let emulator = Emulator::builder()
             .quiet()
             .refresh_reuse(reuse)
+            .organization(EmulatorOrganization::new("org_acme", "Acme"))
+            .organization(EmulatorOrganization::new("org_globex", "Globex"))
             .user(EmulatorUser::new(ADA))
+            .user(
+                EmulatorUser::new(GRACE)
+                    .member_of("org_acme", "admin")
+                    .member_of("org_globex", "member"),
+            )
             .clock(move || now() - clock.load(Ordering::SeqCst))
             .start()
             .expect("an emulator");
@@ -102,15 +113,23 @@ impl Machines {
 
     /// The cookie of a session whose token ran out a while ago.
     pub(crate) fn expired(&self) -> String {
+        self.expired_of(ADA)
+    }
+
+    pub(crate) fn expired_of(&self, email: &str) -> String {
         self.behind.store(400, Ordering::SeqCst);
-        let cookie = self.cookie();
+        let cookie = self.cookie_of(email);
         self.behind.store(0, Ordering::SeqCst);
         cookie
     }
 
     /// The cookie of a session.
     pub(crate) fn cookie(&self) -> String {
-        let session = self.emulator.session_for(ADA).expect("a known user");
+        self.cookie_of(ADA)
+    }
+
+    fn cookie_of(&self, email: &str) -> String {
+        let session = self.emulator.session_for(email).expect("a known user");
         let content = json!({
             "access_token": session.access_token,
             "refresh_token": session.refresh_token,

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use authkit_actix::emulator::RefreshReuse;
+use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
+use authkit_tests::RedisServer;
 use futures::future::join_all;
 
 use crate::instance::{Machines, pause, refused_within};
@@ -49,8 +50,10 @@ async fn are_one_again(machines: &Machines, trouble: &str) {
 
 #[tokio::test]
 async fn refreshes_go_on_at_each_machine_while_redis_is_in_trouble() {
-    let mut machines = Machines::start(&[]);
-    are_one_again(&machines, "the start").await;
+    let mut machines = Machines::around(RedisServer::stopped(), RefreshReuse::Repeat, &[]);
+    go_on_alone(&machines, "Redis is not there at the start").await;
+    machines.redis.restart();
+    are_one_again(&machines, "Redis was not there at the start").await;
 
     machines.redis.stop();
     go_on_alone(&machines, "Redis is down").await;
@@ -70,6 +73,33 @@ async fn refreshes_go_on_at_each_machine_while_redis_is_in_trouble() {
     machines.redis.ask(&["FLUSHALL"]);
     machines.redis.ask(&["SCRIPT", "FLUSH"]);
     are_one_again(&machines, "Redis has forgotten everything").await;
+}
+
+#[tokio::test]
+async fn a_refresh_counts_though_redis_is_gone_when_its_result_is_to_be_told() {
+    let mut machines = Machines::start(&[]);
+    are_one_again(&machines, "the start").await;
+    let cookie = machines.expired();
+    let before = machines.refreshes();
+    machines.emulator.fault(
+        Endpoint::AuthenticateRefresh,
+        Fault::Delay(Duration::from_millis(800)),
+    );
+    let browser = machines.instances[0].browser();
+    let redis = &mut machines.redis;
+    let (answer, ()) = tokio::join!(browser.api_with(ME, &cookie), async {
+        pause(300).await;
+        redis.stop();
+    });
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let successor = answer.set_cookie("wos-session").expect("the successor");
+    assert_eq!(machines.refreshes() - before, 1);
+    machines.emulator.clear_faults();
+    let successor = format!("wos-session={}", successor.value);
+    let there = machines.instances[1].browser();
+    assert_eq!(there.api_with(ME, &successor).await.status, 200);
+    // Who sends the old cookie to the other has its refresh repeated by WorkOS.
+    assert_eq!(there.api_with(ME, &cookie).await.status, 200);
 }
 
 #[tokio::test]
@@ -96,6 +126,18 @@ async fn values_of_others_under_our_keys_harm_nobody() {
         let answer = second.browser().api_with(ME, &cookie).await;
         assert_eq!(answer.status, 200, "{command:?}: {}", answer.body);
         machines.redis.ask(&["FLUSHALL"]);
+    }
+    for command in [
+        ["SET", "authkit:ended", "garbage"].as_slice(),
+        &["LPUSH", "authkit:ended", "a list"],
+        &["HSET", "authkit:ended", "a", "hash"],
+    ] {
+        machines.redis.ask(&["DEL", "authkit:ended"]);
+        machines.redis.ask(command);
+        let (mut browser, copy) = first.signed_in().await;
+        browser.submit("/sign-out", &[]).await;
+        refused_within(Duration::from_secs(1), &second.browser(), &copy).await;
+        assert_eq!(machines.redis.ask(&["TYPE", "authkit:ended"]), "zset");
     }
     for text in ["no JSON", "{}", "{\"notice\": \"unknown\"}"] {
         machines.redis.ask(&["PUBLISH", "authkit:notices", text]);
@@ -155,6 +197,13 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
         ])
         .status();
     assert!(limited.expect("prlimit is there").success());
+    let cookie = machines.expired();
+    // Who is connected already is served throughout.
+    let connected = instance.browser();
+    let healthy = format!("wos-session={}", {
+        let answer = connected.api_with(ME, &cookie).await;
+        answer.set_cookie("wos-session").expect("refreshed").value
+    });
     let idle = handles(instance.process());
     // Enough to use every handle up, though none ever says what it wants.
     let mut slow = Vec::new();
@@ -169,6 +218,7 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
         slow.push(client);
     }
     assert!(slow.len() > 200, "{}", slow.len());
+    assert_eq!(connected.api_with(ME, &healthy).await.status, 200);
     let cookie = machines.expired();
     let other = machines.instances[1].browser();
     assert_eq!(other.api_with(ME, &cookie).await.status, 200);
@@ -183,13 +233,41 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
         assert!(Instant::now() < deadline, "it does not recover");
         pause(200).await;
     }
-    drop(browser);
+    drop((browser, connected));
     let deadline = Instant::now() + Duration::from_secs(30);
     while handles(instance.process()) > idle + 20 {
         assert!(Instant::now() < deadline, "handles are not given back");
         pause(200).await;
     }
-    assert_eq!(machines.refreshes(), 1);
+    assert_eq!(machines.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn five_hundred_slow_clients_do_not_hold_up_the_others() {
+    let machines = Machines::start(&[]);
+    let instance = &machines.instances[0];
+    let slow: Vec<_> = (0..500)
+        .map(|number| {
+            let address = ("127.0.0.1", instance.port());
+            let mut client = TcpStream::connect(address).expect("a connection");
+            let begun = format!("GET /api/me?{number} HTTP/1.1\r\nHost:");
+            client.write_all(begun.as_bytes()).expect("sent");
+            client
+        })
+        .collect();
+    let browser = instance.browser();
+    for _ in 0..5 {
+        let cookie = machines.expired();
+        let began = Instant::now();
+        let answers = join_all((0..20).map(|_| browser.api_with(ME, &cookie))).await;
+        for answer in answers {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    assert_eq!(machines.refreshes(), 5);
+    drop(slow);
 }
 
 fn handles(process: u32) -> usize {

@@ -27,7 +27,15 @@ async fn served(browser: &Browser, cookie: &str, since: Instant) {
 
 #[tokio::test]
 async fn a_machine_that_is_killed_at_any_moment_costs_nobody_their_session() {
-    let mut machines = Machines::start(&[]);
+    kill(Machines::start(&[])).await;
+}
+
+#[tokio::test]
+async fn nor_does_it_with_sessions_in_redis() {
+    kill(Machines::start(&[("SHOWCASE_SESSIONS_IN_REDIS", "true")])).await;
+}
+
+async fn kill(mut machines: Machines) {
     let mut dice = Dice::new();
     let kills = rounds("AUTHKIT_KILLS", 5);
     let (mut longest, mut twice) = (Duration::ZERO, 0);

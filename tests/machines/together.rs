@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::Answer;
 use futures::{StreamExt as _, future::join_all};
+use reqwest::Method;
 use tokio::time::timeout;
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use crate::instance::{ADA, Machines, pause, refused_within, rounds};
+use crate::instance::{ADA, GRACE, Machines, pause, refused_within, rounds};
 
 const ME: &str = "/api/me";
 
@@ -73,6 +74,37 @@ async fn a_straggler_at_the_other_machine_gets_the_result_without_a_call() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.set_cookie("wos-session").is_some());
     assert_eq!(machines.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_switch_at_one_machine_waits_for_a_refresh_at_the_other_and_goes_on_from_there() {
+    let machines = Machines::with(RefreshReuse::Strict, &[]);
+    let cookie = machines.expired_of(GRACE);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    let slowly = Fault::Delay(Duration::from_millis(600)).times(1);
+    machines
+        .emulator
+        .fault(Endpoint::AuthenticateRefresh, slowly);
+    let (here, mut there) = (first.browser(), second.browser());
+    there.set_cookie("wos-session", cookie.trim_start_matches("wos-session="));
+    let (refreshed, switched) = tokio::join!(here.api_with(ME, &cookie), async {
+        pause(200).await;
+        let headers = [
+            ("content-type", "application/json"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let wanted = r#"{"organization_id": "org_globex"}"#;
+        let address = "/authkit/organization";
+        there.send(Method::POST, address, &headers, wanted).await
+    });
+    assert_eq!(refreshed.status, 200, "{}", refreshed.body);
+    assert_eq!(switched.status, 200, "{}", switched.body);
+    let me = there.api(ME).await.json();
+    assert_eq!(me["organization_id"], "org_globex");
+    // The one that was under way, and the switch: which was no second use of one token.
+    assert_eq!(machines.refreshes(), 2);
 }
 
 #[tokio::test]

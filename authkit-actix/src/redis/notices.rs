@@ -169,10 +169,13 @@ fn apply(text: &[u8], notices: &Notices) {
     }
 }
 
-/// Remembers and says that sessions have ended; forgets those whose tokens have run out.
+/// Remembers and says that sessions have ended; forgets those whose tokens have run out, and what
+/// somebody else may have put in the place of the list.
 static TELL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
+        "local kind = redis.call('TYPE', KEYS[1]).ok
+         if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+         redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
          redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
          redis.call('PEXPIRE', KEYS[1], ARGV[5])
          return redis.call('PUBLISH', ARGV[1], ARGV[2])",
