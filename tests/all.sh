@@ -43,7 +43,7 @@ fi
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # As an application builds the library: nothing else in the workspace lends it a feature.
-for features in "" emulator testing redis websocket; do
+for features in "" emulator testing introspection redis websocket; do
     cargo clippy --locked --package authkit-actix --no-default-features --features "$features" -- -D warnings
 done
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps

@@ -11,7 +11,7 @@ has hack || cargo install --locked cargo-hack
 cargo deny check bans licenses sources
 
 # As an application builds the library: nothing else in the workspace lends it a feature.
-cargo hack check --locked --package authkit-actix --feature-powerset
+cargo hack check --locked --package authkit-actix --feature-powerset --exclude-features default
 
 # Each is unpacked and built by itself, the library against the macros beside it.
 packages=$(mktemp)
