@@ -292,11 +292,71 @@ mod tests {
     }
 
     #[test]
+    fn an_organization_that_no_step_leads_into_is_a_refusal() {
+        let is_a_refusal = |body: &str| match WorkOsError::classify(403, body.as_bytes(), None) {
+            WorkOsError::StepUp(step_up) => step_up.is_a_refusal(),
+            other => panic!("{other}"),
+        };
+        for code in [
+            "organization_not_authorized",
+            "organization_not_found",
+            "organization_membership_inactive",
+        ] {
+            assert!(is_a_refusal(&format!(r#"{{"code":"{code}"}}"#)));
+            let with_a_way =
+                format!(r#"{{"code":"{code}","authkit_redirect_url":"https://auth.example"}}"#);
+            assert!(!is_a_refusal(&with_a_way));
+        }
+        for code in ["organization_selection_required", "sso_required"] {
+            assert!(!is_a_refusal(&format!(r#"{{"code":"{code}"}}"#)));
+        }
+    }
+
+    #[test]
     fn the_code_that_decides_is_found_beside_another() {
         let both = r#"{"error":"invalid_grant","code":"bad_request","error_description":7}"#;
         assert_eq!(class(400, both), "terminal invalid_grant");
         let both = r#"{"error":"forbidden","code":"sso_required","organizations":"none"}"#;
         assert_eq!(class(403, both), "step-up sso_required");
+    }
+
+    #[test]
+    fn every_error_of_the_sdk_has_its_class() {
+        use workos::{Error, transport::TransportError};
+
+        let refusal = workos::ApiError {
+            status: 400,
+            code: None,
+            message: String::new(),
+            request_id: None,
+            retry_after: None,
+            headers: http::HeaderMap::new(),
+            raw_body: br#"{"error":"invalid_grant"}"#[..].into(),
+        };
+        for (error, meaning) in [
+            (
+                Error::Api(Box::new(refusal)),
+                "WorkOS refused the grant (invalid_grant)",
+            ),
+            (
+                TransportError::timeout("late").into(),
+                "WorkOS gave no usable answer (timeout)",
+            ),
+            (
+                TransportError::other(Busy).into(),
+                "WorkOS gave no usable answer (too many calls at once)",
+            ),
+            (
+                TransportError::other("reset").into(),
+                "WorkOS gave no usable answer (network failure)",
+            ),
+            (
+                Error::Jwt(String::new()),
+                "WorkOS gave no usable answer (unreadable body)",
+            ),
+        ] {
+            assert_eq!(WorkOsError::from(error).to_string(), meaning);
+        }
     }
 
     #[test]
@@ -309,6 +369,17 @@ mod tests {
             panic!("an error of ours");
         };
         assert_eq!(code, format!("b{}", "x".repeat(63)));
+    }
+
+    #[test]
+    fn a_refusal_of_the_application_is_told_with_its_code() {
+        let told = |body: &str| WorkOsError::classify(401, body.as_bytes(), None).to_string();
+        let without = "WorkOS refused this application's request with status 401";
+        assert_eq!(told("<html>"), without);
+        assert_eq!(
+            told(r#"{"error":"invalid_client"}"#),
+            format!("{without} (invalid_client)")
+        );
     }
 
     #[test]
