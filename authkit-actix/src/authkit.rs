@@ -118,7 +118,8 @@ impl AuthKit {
     /// | `WORKOS_COOKIE_SAMESITE` | `lax` |
     /// | `WORKOS_API_HOSTNAME`, `WORKOS_API_HTTPS`, `WORKOS_API_PORT` | `api.workos.com`, `true`, none |
     ///
-    /// An empty variable counts as unset.
+    /// An empty variable counts as unset. Without an account, build with the feature `emulator` and say
+    /// `AuthKit::from_env_or_emulator("http://localhost:3000")`.
     ///
     /// # Errors
     ///

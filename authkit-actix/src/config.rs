@@ -7,7 +7,7 @@ mod read;
 
 use std::{
     env,
-    fmt::{self, Display},
+    fmt::{self, Debug, Display},
     net::IpAddr,
     time::Duration,
 };
@@ -61,7 +61,9 @@ pub enum SealFormat {
 /// - api_key (WORKOS_API_KEY): is missing; create an API key in the WorkOS dashboard
 /// - redirect_uri (WORKOS_REDIRECT_URI): `/callback` is not an absolute http or https URL, such as `https://app.example.com`
 /// ```
-#[derive(Clone, Debug)]
+///
+/// Its [`Debug`] says the same, since that is what a `main` that returns it shows.
+#[derive(Clone)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
 }
@@ -374,6 +376,12 @@ impl Display for ConfigError {
             write!(f, "\n- {problem}")?;
         }
         Ok(())
+    }
+}
+
+impl Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
     }
 }
 

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            println!("{error}\n{error:?}");
+            println!("{error:?}");
             ExitCode::FAILURE
         }
     }
