@@ -75,7 +75,10 @@ fn numeric_date_or_none<'de, D: Deserializer<'de>>(
 }
 
 fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    let mut values: Vec<_> = Option::deserialize(deserializer)?.unwrap_or_default();
+    // Verified claims are kept by the hundred thousand.
+    values.shrink_to_fit();
+    Ok(values)
 }
 
 const END_OF_9999: i64 = 253_402_300_799;

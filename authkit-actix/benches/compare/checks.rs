@@ -1,0 +1,189 @@
+//! Checks in this process, without a server around them: from a `Cookie` header to a user.
+
+use std::{
+    hint::black_box,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpRequest, rt::System};
+use authkit_actix::{
+    AuthKit, AuthStatus,
+    emulator::{Endpoint, Fault},
+};
+use futures::future::join_all;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::support::{World, altered, cookie_header, is_signed_in, learn, request, sealed};
+
+/// What a check costs with one live session and with so many: pairs in nanoseconds.
+pub(crate) fn live_sessions(world: &World, many: usize, rounds: usize) -> Vec<(f64, f64)> {
+    let cookies = world.cookies(0..many);
+    let authkit = world.authkit();
+    learn(&authkit, &cookies);
+    let mut random = 1_usize;
+    let mut some = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        &cookies[(random >> 32) % many]
+    };
+    (0..rounds)
+        .map(|_| {
+            let one = requests((0..BATCH).map(|_| &cookies[0]));
+            let any = requests((0..BATCH).map(|_| some()));
+            (cost(&authkit, &one, true), cost(&authkit, &any, true))
+        })
+        .collect()
+}
+
+/// What the first sight of a token costs with one published key and with so many: pairs in
+/// nanoseconds.
+pub(crate) fn published_keys(world: &World, many: usize, rounds: usize) -> Vec<(f64, f64)> {
+    let one = world.emulator.jwks_body();
+    let all = world.key_set(many);
+    let mut number = 0;
+    let mut first_sight = |keys: &str| {
+        world.emulator.set_jwks_body(Some(keys.to_owned()));
+        let authkit = world.authkit();
+        number += BATCH;
+        let cookies = world.cookies(number..number + BATCH);
+        cost(&authkit, &requests(cookies.iter()), true)
+    };
+    let pairs = (0..rounds)
+        .map(|_| (first_sight(&one), first_sight(&all)))
+        .collect();
+    world.emulator.set_jwks_body(None);
+    pairs
+}
+
+/// What a good cookie costs, and one of its length that somebody has altered: pairs in nanoseconds.
+pub(crate) fn hostile_cookie(world: &World, rounds: usize) -> Vec<(f64, f64)> {
+    let good = world.cookies(0..1).remove(0);
+    let hostile = altered(&good);
+    let authkit = world.authkit();
+    learn(&authkit, std::slice::from_ref(&good));
+    (0..rounds)
+        .map(|_| {
+            let good = requests((0..BATCH).map(|_| &good));
+            let hostile = requests((0..BATCH).map(|_| &hostile));
+            (cost(&authkit, &good, true), cost(&authkit, &hostile, false))
+        })
+        .collect()
+}
+
+/// How long one thread takes for its checks, and two for twice as many: pairs in nanoseconds of the
+/// clock on the wall.
+pub(crate) fn two_threads(world: &World, rounds: usize) -> Vec<(f64, f64)> {
+    let cookies = world.cookies(0..2 * BATCH);
+    let authkit = world.authkit();
+    learn(&authkit, &cookies);
+    one_and_two(rounds, |thread| {
+        let requests = requests(cookies[thread * BATCH..][..BATCH].iter());
+        let authkit = &authkit;
+        move || {
+            for request in requests.iter().cycle().take(50 * BATCH) {
+                assert!(is_signed_in(authkit, request));
+            }
+        }
+    })
+}
+
+/// The same for threads that only calculate: what the machine gives two that share nothing.
+pub(crate) fn two_calculating_threads(rounds: usize) -> Vec<(f64, f64)> {
+    one_and_two(rounds, |_| {
+        || {
+            let number = (0..CALCULATIONS).fold(1_u64, |number, _| {
+                black_box(
+                    number
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .rotate_left(7),
+                )
+            });
+            assert_ne!(number, 0);
+        }
+    })
+}
+
+fn one_and_two<W: FnMut()>(rounds: usize, prepare: impl Fn(usize) -> W + Sync) -> Vec<(f64, f64)> {
+    let time = |threads: usize| {
+        let (prepare, start) = (&prepare, &Barrier::new(threads));
+        let times: Vec<_> = thread::scope(|scope| {
+            let work = |thread| {
+                scope.spawn(move || {
+                    let mut work = prepare(thread);
+                    start.wait();
+                    let started = Instant::now();
+                    work();
+                    started.elapsed()
+                })
+            };
+            let threads: Vec<_> = (0..threads).map(work).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .collect()
+        });
+        times.into_iter().max().unwrap_or_default().as_nanos() as f64
+    };
+    (0..rounds).map(|_| (time(1), time(2))).collect()
+}
+
+/// How long the refresh of an expired session takes that one request asks for, and so many at once:
+/// pairs in milliseconds of the clock on the wall. Each is one call to WorkOS.
+pub(crate) fn refresh_storm(world: &World, many: usize, rounds: usize) -> Vec<(f64, f64)> {
+    world
+        .emulator
+        .fault(Endpoint::AuthenticateRefresh, Fault::Delay(UPSTREAM));
+    let authkit = world.authkit();
+    let time = |many: usize| {
+        let cookie = cookie_header(&sealed(&world.expired_session()));
+        let requests = requests((0..many).map(|_| &cookie));
+        let calls = world.emulator.calls(Endpoint::AuthenticateRefresh);
+        let started = Instant::now();
+        let sessions = System::new().block_on(join_all(
+            requests.iter().map(|request| authkit.session(request)),
+        ));
+        let time = started.elapsed();
+        let is_signed_in = |status| matches!(status, AuthStatus::SignedIn(_));
+        assert!(
+            sessions
+                .iter()
+                .all(|session| is_signed_in(session.status()))
+        );
+        assert_eq!(
+            world.emulator.calls(Endpoint::AuthenticateRefresh),
+            calls + 1
+        );
+        time.as_secs_f64() * 1000.0
+    };
+    let pairs = (0..rounds).map(|_| (time(1), time(many))).collect();
+    world.emulator.clear_faults();
+    pairs
+}
+
+fn requests<'a>(cookies: impl Iterator<Item = &'a String>) -> Vec<HttpRequest> {
+    cookies.map(|cookie| request(cookie)).collect()
+}
+
+/// Nanoseconds of this thread per check.
+fn cost(authkit: &AuthKit, requests: &[HttpRequest], expected: bool) -> f64 {
+    let started = thread_nanoseconds();
+    for request in requests {
+        assert_eq!(is_signed_in(authkit, request), expected);
+    }
+    (thread_nanoseconds() - started) as f64 / requests.len() as f64
+}
+
+/// The time that this thread has run so far, in nanoseconds.
+pub(crate) fn thread_nanoseconds() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+const BATCH: usize = 200;
+/// About as long as the checks of a thread.
+const CALCULATIONS: usize = 30_000_000;
+/// How long WorkOS takes for a refresh.
+const UPSTREAM: Duration = Duration::from_millis(200);

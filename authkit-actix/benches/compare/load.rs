@@ -1,0 +1,88 @@
+//! A load generator that costs little, on keep-alive connections.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
+/// Connections to one server, each of which has one request under way at a time.
+pub(crate) struct Load {
+    connections: Vec<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl Load {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let connect = |_| {
+            let connection = TcpStream::connect(address).expect("the server listens");
+            connection.set_nodelay(true).expect("a TCP socket");
+            connection
+        };
+        Self {
+            connections: (0..CONNECTIONS).map(connect).collect(),
+            buffer: vec![0; 64 * 1024],
+        }
+    }
+
+    /// Sends requests in turn, one on each connection, until so many are answered with `200`.
+    pub(crate) fn run(&mut self, requests: &[String], count: usize) {
+        let mut next = requests.iter().cycle().take(count).peekable();
+        while next.peek().is_some() {
+            let mut sent = 0;
+            for (connection, request) in self.connections.iter_mut().zip(next.by_ref()) {
+                connection.write_all(request.as_bytes()).expect("sent");
+                sent += 1;
+            }
+            for connection in &mut self.connections[..sent] {
+                let answer = receive(connection, &mut self.buffer);
+                assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            }
+        }
+    }
+
+    /// One request's answer, head and body.
+    pub(crate) fn ask(&mut self, request: &str) -> String {
+        let connection = &mut self.connections[0];
+        connection.write_all(request.as_bytes()).expect("sent");
+        receive(connection, &mut self.buffer).to_owned()
+    }
+}
+
+/// A `GET` with these cookies, and nothing that a load generator does not send.
+pub(crate) fn get(path: &str, cookies: &str) -> String {
+    let cookies = if cookies.is_empty() {
+        String::new()
+    } else {
+        format!("Cookie: {cookies}\r\n")
+    };
+    format!("GET {path} HTTP/1.1\r\nHost: localhost:3000\r\nAccept: */*\r\n{cookies}\r\n")
+}
+
+fn receive<'a>(connection: &mut TcpStream, buffer: &'a mut [u8]) -> &'a str {
+    let mut length = 0;
+    loop {
+        let read = connection.read(&mut buffer[length..]).expect("an answer");
+        assert!(read > 0, "the server closed the connection");
+        length += read;
+        if is_whole(&buffer[..length]) {
+            return str::from_utf8(&buffer[..length]).expect("text");
+        }
+    }
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let Some((head, body)) = str::from_utf8(answer)
+        .ok()
+        .and_then(|answer| answer.split_once("\r\n\r\n"))
+    else {
+        return false;
+    };
+    let length: usize = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .expect("every answer here announces its length");
+    body.len() >= length
+}
+
+/// As many as find their place in one wake-up of the worker.
+pub(crate) const CONNECTIONS: usize = 16;
