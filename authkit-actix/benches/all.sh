@@ -16,7 +16,7 @@ bench check --no-run
 [ "${1:-}" != --build ] || exit 0
 
 load=$(cut -d' ' -f1 /proc/loadavg)
-bench compare -- --json $results/compare.json
+bench compare -- --rounds 41 --json $results/compare.json
 rm -rf target/criterion
 bench check -- --warm-up-time 1 --measurement-time 3
 $benches/load.sh 4 >$results/load.json

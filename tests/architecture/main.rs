@@ -47,8 +47,11 @@ fn only_the_door_to_redis_knows_how_it_is_spoken_to() {
 }
 
 #[test]
-fn only_the_tokens_know_jsonwebtoken() {
-    only(&["crate::token"], &["jsonwebtoken"]);
+fn signatures_are_verified_among_the_tokens_alone() {
+    only(
+        &["crate::token", "crate::emulator"],
+        &["aws_lc_rs::signature"],
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{
     age::{Age, begun_at},
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
-    seal::{SessionSeal, Unsealed},
+    seal::SessionSeal,
     stored::{Handle, StoredSessions},
     watchers::{Watch, WatchLimits},
 };
@@ -55,8 +55,14 @@ pub(crate) enum Step {
 
 /// What a cookie holds.
 enum Content {
-    Session(Box<Unsealed>),
-    Handle { handle: Handle, is_outdated: bool },
+    Session {
+        session: Arc<Session>,
+        is_outdated: bool,
+    },
+    Handle {
+        handle: Handle,
+        is_outdated: bool,
+    },
 }
 
 /// A session that cannot be judged without waiting.
@@ -126,9 +132,9 @@ impl Sessions {
         };
         match content {
             Content::Handle { handle, .. } => Step::Waits(Unsettled::Stored { handle, cookie }),
-            Content::Session(unsealed) => {
+            Content::Session { session, .. } => {
                 let opened = Opened {
-                    session: Arc::new(unsealed.session),
+                    session,
                     cookie,
                     is_successor: false,
                 };
@@ -157,9 +163,9 @@ impl Sessions {
     pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
             let session = match self.content(sealed) {
-                Some(Content::Session(unsealed)) => unsealed.session,
+                Some(Content::Session { session, .. }) => session,
                 Some(Content::Handle { handle, .. }) => match self.load(&handle).await {
-                    Ok(Some(session)) => session,
+                    Ok(Some(session)) => Arc::new(session),
                     Ok(None) | Err(Unreachable) => continue,
                 },
                 None => continue,
@@ -170,7 +176,7 @@ impl Sessions {
             ) = verdict.await
             {
                 return Some(Arc::new(SignedIn {
-                    session: Arc::new(session),
+                    session,
                     claims,
                     freshness: Freshness::Current,
                 }));
@@ -267,7 +273,7 @@ impl Sessions {
         if !opened.is_successor {
             self.refreshes.arrived(&opened.session);
         }
-        if expired || (!opened.is_successor && self.refreshes.is_due(&claims)) {
+        if expired || (!opened.is_successor && self.refreshes.is_due(&claims, now)) {
             decision!(
                 self.refreshes.lifts_decisions(),
                 session_id = %claims.sid,
@@ -318,7 +324,10 @@ impl Sessions {
 
     fn content(&self, sealed: &str) -> Option<Content> {
         if let Some(unsealed) = self.seal.open(sealed) {
-            return Some(Content::Session(Box::new(unsealed)));
+            return Some(Content::Session {
+                session: Arc::new(unsealed.session),
+                is_outdated: unsealed.is_outdated,
+            });
         }
         let (handle, is_outdated) = self.stored.as_ref()?.open(sealed)?;
         Some(Content::Handle {
@@ -330,7 +339,7 @@ impl Sessions {
     /// The value of the cookie, written anew.
     fn seal(&self, content: &mut Content) -> Option<Arc<str>> {
         match content {
-            Content::Session(unsealed) => self.seal.seal(&mut unsealed.session).ok(),
+            Content::Session { session, .. } => self.seal.seal(Arc::make_mut(session)).ok(),
             Content::Handle { handle, .. } => self.stored.as_ref()?.seal(handle).ok(),
         }
     }
@@ -338,10 +347,8 @@ impl Sessions {
 
 impl Content {
     fn is_outdated(&self) -> bool {
-        match self {
-            Self::Session(unsealed) => unsealed.is_outdated,
-            Self::Handle { is_outdated, .. } => *is_outdated,
-        }
+        let (Self::Session { is_outdated, .. } | Self::Handle { is_outdated, .. }) = self;
+        *is_outdated
     }
 }
 

@@ -18,8 +18,14 @@ pub struct AccessTokenClaims {
     /// When the token expires.
     #[serde(deserialize_with = "numeric_date")]
     pub exp: i64,
+    /// When the token begins to be valid, where that is not when it was issued.
+    #[serde(default, deserialize_with = "some_numeric_date")]
+    pub nbf: Option<i64>,
     /// Who issued the token, `https://api.workos.com/…` or a custom domain.
     pub iss: Option<String>,
+    /// Whom the token is meant for, where the JWT template says so.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub aud: Vec<String>,
     /// The id of the token itself.
     pub jti: Option<String>,
     /// The WorkOS client that the token was made for.
@@ -67,6 +73,11 @@ pub(super) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     }
 }
 
+/// Unlike `Option`, refuses a `null`.
+fn some_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    numeric_date(deserializer).map(Some)
+}
+
 fn numeric_date_or_none<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<i64>, D::Error> {
@@ -79,6 +90,21 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
     // Verified claims are kept by the hundred thousand.
     values.shrink_to_fit();
     Ok(values)
+}
+
+/// RFC 7519 section 4.1.3.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        None => Vec::new(),
+        Some(Audience::One(one)) => vec![one],
+        Some(Audience::Several(several)) => several,
+    })
 }
 
 const END_OF_9999: i64 = 253_402_300_799;

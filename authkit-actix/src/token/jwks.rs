@@ -3,13 +3,15 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents},
+};
+use base64_simd::URL_SAFE_NO_PAD;
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
 use crate::clock::Clock;
@@ -42,7 +44,7 @@ pub(crate) struct KeySet {
     fetched_at: i64,
     /// The SHA-256 of the document.
     fingerprint: [u8; 32],
-    keys: Vec<(String, DecodingKey)>,
+    keys: Vec<(String, ParsedPublicKey)>,
 }
 
 /// Why a JWKS document was refused as a whole.
@@ -217,7 +219,7 @@ impl KeySet {
 
     /// The keys of that name. There should be one; of several, any may have signed, for WorkOS
     /// publishes them all.
-    pub(super) fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a DecodingKey> {
+    pub(super) fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a ParsedPublicKey> {
         self.keys
             .iter()
             .filter(move |(name, _)| name == kid)
@@ -239,7 +241,7 @@ struct Jwk {
 }
 
 impl Jwk {
-    fn usable(self) -> Option<(String, DecodingKey)> {
+    fn usable(self) -> Option<(String, ParsedPublicKey)> {
         let is_meant_for_us = self.kty == "RSA"
             && self.usage.is_none_or(|usage| usage == "sig")
             && self
@@ -249,22 +251,23 @@ impl Jwk {
         if !is_meant_for_us || self.kid.is_empty() {
             return None;
         }
-        let modulus = unsigned(&self.n)?;
-        let exponent = unsigned(&self.e)?;
-        let is_sound = (MIN_MODULUS_BITS..=MAX_MODULUS_BITS).contains(&bits(&modulus))
-            && (2..=MAX_EXPONENT_BITS).contains(&bits(&exponent))
-            && is_odd(&modulus)
-            && is_odd(&exponent);
-        is_sound.then(|| {
-            let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-            (self.kid, key)
-        })
+        let (n, e) = (unsigned(&self.n)?, unsigned(&self.e)?);
+        let is_sound = (MIN_MODULUS_BITS..=MAX_MODULUS_BITS).contains(&bits(&n))
+            && (2..=MAX_EXPONENT_BITS).contains(&bits(&e))
+            && is_odd(&n)
+            && is_odd(&e);
+        if !is_sound {
+            return None;
+        }
+        let key = RsaPublicKeyComponents { n, e };
+        let key = key.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+        Some((self.kid, key.ok()?))
     }
 }
 
 /// A Base64urlUInt, RFC 7518 section 2, without the leading zeros that some senders add.
 fn unsigned(text: &str) -> Option<Vec<u8>> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let bytes = URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
     let first = bytes.iter().position(|&byte| byte != 0)?;
     Some(bytes[first..].to_vec())
 }

@@ -35,8 +35,8 @@ static NEXT_KEY: LazyLock<TestKey> = LazyLock::new(|| TestKey::generate("key_2")
 fn a_genuine_token_gives_all_its_claims() {
     let claims = valid(verify(&KEY.token(json!({
         "sub": "user_1", "sid": "session_1", "iat": NOW, "exp": NOW + 300,
-        "iss": "https://api.workos.com/", "jti": "jti_1", "client_id": CLIENT, "auth_time": NOW - 5,
-        "org_id": "org_1", "role": "admin", "roles": ["admin", "member"],
+        "nbf": NOW - 1, "iss": "https://api.workos.com/", "aud": "app", "jti": "jti_1",
+        "client_id": CLIENT, "auth_time": NOW - 5, "org_id": "org_1", "role": "admin", "roles": ["admin", "member"],
         "permissions": ["billing:manage"], "entitlements": ["sso"], "feature_flags": ["beta"],
         "act": {"sub": "eve@example.com", "extra": 1},
         "unknown": {"deep": [1]},
@@ -44,7 +44,9 @@ fn a_genuine_token_gives_all_its_claims() {
     assert_eq!(claims.sub, "user_1");
     assert_eq!(claims.sid, "session_1");
     assert_eq!((claims.iat, claims.exp), (NOW, NOW + 300));
+    assert_eq!(claims.nbf, Some(NOW - 1));
     assert_eq!(claims.iss.as_deref(), Some("https://api.workos.com/"));
+    assert_eq!(claims.aud, ["app"]);
     assert_eq!(claims.jti.as_deref(), Some("jti_1"));
     assert_eq!(claims.client_id.as_deref(), Some(CLIENT));
     assert_eq!(claims.auth_time, Some(NOW - 5));

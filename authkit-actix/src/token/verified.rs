@@ -104,7 +104,7 @@ mod tests {
     fn genuine(exp: i64) -> Genuine {
         let claims = json!({"sub": "user_1", "sid": "session_1", "iat": 0, "exp": exp});
         let claims: AccessTokenClaims = serde_json::from_value(claims).expect("claims");
-        Genuine::of(claims, 0)
+        Genuine::of(claims)
     }
 
     fn token(number: usize) -> FlightKey {

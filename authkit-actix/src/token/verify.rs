@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, crypto::aws_lc};
+use aws_lc_rs::signature::ParsedPublicKey;
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, IgnoredAny},
@@ -36,11 +36,7 @@ pub(crate) enum Verdict {
 
 /// A token that WorkOS made for this client, whatever the time is.
 #[derive(Clone, Debug)]
-pub(super) struct Genuine {
-    claims: Arc<AccessTokenClaims>,
-    /// Its `iat`, or `nbf` where that is later.
-    starts: i64,
-}
+pub(super) struct Genuine(Arc<AccessTokenClaims>);
 
 /// The token names a key that the key set does not have, so nothing is known about it yet.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,13 +107,14 @@ impl Verifier {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
-        let candidates: Vec<_> = keys.into_iter().flat_map(|keys| keys.named(&kid)).collect();
-        if candidates.is_empty() {
+        let keys = keys.into_iter().flat_map(|keys| keys.named(&kid));
+        let mut keys = keys.peekable();
+        if keys.peek().is_none() {
             return Err(UnknownKey {
                 issued_at: unverified_issue_time(&parts),
             });
         }
-        if !candidates.iter().any(|key| is_signed_by(key, &parts)) {
+        if !keys.any(|key| parts.are_signed_by(key)) {
             return Ok(Err(TokenError::Signature));
         }
         Ok(self.judge_claims(&parts))
@@ -125,8 +122,9 @@ impl Verifier {
 
     /// What a genuine token is worth at a time.
     pub(super) fn judge_time(&self, genuine: &Genuine, now: i64) -> Verdict {
-        let claims = Arc::clone(&genuine.claims);
-        if genuine.starts > now.saturating_add(self.leeway_seconds) {
+        let claims = Arc::clone(&genuine.0);
+        let starts = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
+        if starts > now.saturating_add(self.leeway_seconds) {
             Verdict::NotYetValid(claims)
         } else if now > claims.exp.saturating_add(self.leeway_seconds) {
             Verdict::Expired(claims)
@@ -143,7 +141,6 @@ impl Verifier {
         let payload = decode(parts.payload)?;
         let claims: AccessTokenClaims =
             serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
-        let limits: Limits = serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
 
         if claims.sub.is_empty() || claims.sid.is_empty() {
             return Err(TokenError::Claims);
@@ -159,29 +156,23 @@ impl Verifier {
             return Err(TokenError::Issuer);
         }
         if let Some(ours) = &self.audience
-            && !limits.aud.is_some_and(|audience| audience.names(ours))
+            && !claims.aud.contains(ours)
         {
             return Err(TokenError::Audience);
         }
 
-        Ok(Genuine {
-            starts: claims.iat.max(limits.nbf.unwrap_or(claims.iat)),
-            claims: Arc::new(claims),
-        })
+        Ok(Genuine(Arc::new(claims)))
     }
 }
 
 impl Genuine {
     #[cfg(test)]
-    pub(super) fn of(claims: AccessTokenClaims, starts: i64) -> Self {
-        Self {
-            claims: Arc::new(claims),
-            starts,
-        }
+    pub(super) fn of(claims: AccessTokenClaims) -> Self {
+        Self(Arc::new(claims))
     }
 
     pub(super) fn expires(&self) -> i64 {
-        self.claims.exp
+        self.0.exp
     }
 }
 
@@ -231,6 +222,11 @@ impl<'a> Parts<'a> {
             signed,
         })
     }
+
+    fn are_signed_by(&self, key: &ParsedPublicKey) -> bool {
+        decode(self.signature)
+            .is_ok_and(|signature| key.verify_sig(self.signed.as_bytes(), &signature).is_ok())
+    }
 }
 
 /// The members that matter. `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice and are
@@ -241,30 +237,6 @@ struct Header {
     kid: Option<String>,
     #[serde(default, deserialize_with = "is_present")]
     crit: bool,
-}
-
-/// The claims that restrict a token and are of no interest afterwards.
-#[derive(Deserialize)]
-struct Limits {
-    #[serde(default, deserialize_with = "some_numeric_date")]
-    nbf: Option<i64>,
-    aud: Option<Audience>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn names(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
 }
 
 /// Returns the parts and the `kid`, if this library would accept a token with such a header at all.
@@ -284,18 +256,6 @@ fn read_header(token: &str) -> Result<(Parts<'_>, String), TokenError> {
     }
 }
 
-fn is_signed_by(key: &jsonwebtoken::DecodingKey, parts: &Parts<'_>) -> bool {
-    // Named outright: the crate's own choice of a backend panics once some other dependency turns a
-    // second one on.
-    let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&Algorithm::RS256, key);
-    match (verifier, decode(parts.signature)) {
-        (Ok(verifier), Ok(signature)) => {
-            verifier.verify(parts.signed.as_bytes(), &signature).is_ok()
-        }
-        _ => false,
-    }
-}
-
 fn unverified_issue_time(parts: &Parts<'_>) -> Option<i64> {
     #[derive(Deserialize)]
     struct Issued {
@@ -310,18 +270,13 @@ fn unverified_issue_time(parts: &Parts<'_>) -> Option<i64> {
 
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD
-        .decode(part)
+        .decode_to_vec(part)
         .map_err(|_| TokenError::Malformed)
 }
 
 /// Unlike `Option`, sees a `null` too.
 fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
-/// Unlike `Option`, refuses a `null`.
-fn some_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    numeric_date(deserializer).map(Some)
 }
 
 const MAX_TOKEN_BYTES: usize = 16 * 1024;

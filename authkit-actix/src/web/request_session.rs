@@ -263,19 +263,11 @@ impl RequestSession {
         self.closed.set(true);
         let config = &self.authkit.inner.config.cookie;
         let present = || self.found_cookies().names();
-        let sessions = &self.authkit.inner.sessions;
         match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep | CookieChange::ClearUnlessRenewed) => {}
-            Some(CookieChange::Set(sealed)) => {
-                sessions
-                    .forget(&self.found_cookies().candidates(), Some(sealed))
-                    .await;
-            }
-            Some(CookieChange::Clear) => {
-                sessions
-                    .forget(&self.found_cookies().candidates(), None)
-                    .await
-            }
+            // In boxes, or every request would carry the room for them.
+            Some(CookieChange::Set(sealed)) => Box::pin(self.forget(Some(sealed))).await,
+            Some(CookieChange::Clear) => Box::pin(self.forget(None)).await,
         }
         let mut asks_again = false;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
@@ -324,6 +316,12 @@ impl RequestSession {
             cache,
             asks_again,
         }
+    }
+
+    async fn forget(&self, successor: Option<&str>) {
+        let found = self.found_cookies();
+        let sessions = &self.authkit.inner.sessions;
+        sessions.forget(&found.candidates(), successor).await;
     }
 
     /// A sign-out that came while the handler was at work wins: the browser may be through with its

@@ -114,9 +114,9 @@ impl Refreshes {
     }
 
     /// Whether a valid token is so near its end that it should be refreshed.
-    pub(super) fn is_due(&self, claims: &AccessTokenClaims) -> bool {
+    pub(super) fn is_due(&self, claims: &AccessTokenClaims, now: i64) -> bool {
         let buffer = self.buffer(claims);
-        buffer > 0 && claims.exp.saturating_sub(self.clock.unix_seconds()) <= buffer
+        buffer > 0 && claims.exp.saturating_sub(now) <= buffer
     }
 
     pub(super) fn seconds_since(&self, time: i64) -> i64 {
