@@ -51,26 +51,28 @@ const SETTERS: [(Setter, &[(&str, &str)]); 13] = [
         &[("connection_id", "conn_1")],
     ),
     (
-        |url| url.provider("GoogleOAuth", ["mail", "calendar"]),
+        |url| url.provider_with_scopes("GoogleOAuth", ["mail", "calendar"]),
         &[
             ("provider", "GoogleOAuth"),
             ("provider_scopes", "mail,calendar"),
         ],
     ),
     (
-        |url| url.provider("GitHubOAuth", NO_SCOPES),
+        |url| url.provider("GitHubOAuth"),
         &[("provider", "GitHubOAuth")],
     ),
     (
-        |url| url.provider("GoogleOAuth", ["mail"]).connection("conn_1"),
+        |url| url.provider("GoogleOAuth").connection("conn_1"),
         &[("connection_id", "conn_1")],
     ),
     (
-        |url| url.connection("conn_1").provider("GoogleOAuth", ["mail"]),
+        |url| {
+            url.connection("conn_1")
+                .provider_with_scopes("GoogleOAuth", ["mail"])
+        },
         &[("provider", "GoogleOAuth"), ("provider_scopes", "mail")],
     ),
 ];
-const NO_SCOPES: [&str; 0] = [];
 
 fn set(auth: &Auth, setter: &web::Path<usize>) -> SignInUrl {
     SETTERS[**setter].0(auth.sign_in_url().return_to("/me?tab=1"))

@@ -568,9 +568,13 @@ impl SignInUrl {
         self
     }
 
-    /// A provider such as `GoogleOAuth` instead of AuthKit's own pages, with scopes beyond its usual
-    /// ones.
-    pub fn provider<S: Into<String>>(
+    /// A provider such as `GoogleOAuth` instead of AuthKit's own pages.
+    pub fn provider(self, provider: impl Into<String>) -> Self {
+        self.provider_with_scopes(provider, std::iter::empty::<String>())
+    }
+
+    /// The same, asked for scopes beyond its usual ones.
+    pub fn provider_with_scopes<S: Into<String>>(
         mut self,
         provider: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
