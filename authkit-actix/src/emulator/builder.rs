@@ -82,8 +82,9 @@ impl EmulatorBuilder {
     }
 
     /// A user. Without any user, organization or role there are sample ones: `ada@example.com` (admin of
-    /// Acme), `grace@example.com` (in Acme and Globex) and `alan@example.com` (in none), each with the
-    /// password `password`, and the API key `sk_sample_acme` of Acme.
+    /// Acme), `grace@example.com` (in Acme and Globex), `katherine@example.com` (in Acme, and in Initech,
+    /// which demands single sign-on) and `alan@example.com` (in none), each with the password `password`,
+    /// and the API key `sk_sample_acme` of Acme.
     pub fn user(mut self, user: EmulatorUser) -> Self {
         self.seeds.users.push(user);
         self

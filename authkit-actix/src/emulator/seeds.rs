@@ -237,7 +237,7 @@ impl Seeds {
         self.users.is_empty() && self.organizations.is_empty() && self.roles.is_empty()
     }
 
-    /// One administrator, one member of two organizations, one person without any.
+    /// One administrator, two members of two organizations, one person without any.
     pub(super) fn sample() -> Self {
         Self {
             users: vec![
@@ -250,6 +250,11 @@ impl Seeds {
                     .name("Grace", "Hopper")
                     .member_of("org_acme", "member")
                     .member_of("org_globex", "admin"),
+                EmulatorUser::new("katherine@example.com")
+                    .id("user_katherine")
+                    .name("Katherine", "Johnson")
+                    .member_of("org_acme", "member")
+                    .member_of("org_initech", "admin"),
                 EmulatorUser::new("alan@example.com")
                     .id("user_alan")
                     .name("Alan", "Turing"),
@@ -259,6 +264,7 @@ impl Seeds {
                     .entitlement("audit-logs")
                     .feature_flag("beta"),
                 EmulatorOrganization::new("org_globex", "Globex"),
+                EmulatorOrganization::new("org_initech", "Initech").demands(StepUp::Sso),
             ],
             roles: vec![
                 (
