@@ -9,6 +9,11 @@ use std::{
 ///
 /// The library reads every expiry, age and window through it. Applications keep [`SystemClock`];
 /// tests put a clock in its place that they move by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be asked for the time",
+    label = "no clock",
+    note = "pass `SystemClock`, in tests `testing::TestClock`, or implement `Clock` for a type of your own"
+)]
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current time in whole seconds since 1970-01-01T00:00:00Z.
     fn unix_seconds(&self) -> i64;

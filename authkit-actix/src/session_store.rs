@@ -91,6 +91,12 @@ use crate::sharing::Unreachable;
 /// }
 /// # fn used() { let _ = authkit; }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "sessions cannot be kept in `{Self}`",
+    label = "no session store",
+    note = "implement `SessionStore` for it, whose documentation has a whole one; \
+            for Redis there is `.redis(…).sessions_in_redis()`, with the feature `redis`"
+)]
 pub trait SessionStore: Send + Sync + 'static {
     /// The value under a key, if there is one.
     fn load(

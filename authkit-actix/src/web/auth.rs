@@ -12,7 +12,7 @@ use actix_web::{
     },
 };
 use secrecy::ExposeSecret as _;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
     authorize::{SignInStart, verifier_cookies},
@@ -83,7 +83,7 @@ impl Auth {
     /// # Errors
     ///
     /// When the token lacks a claim that `C` asks for. The error quotes claims: it is for the log.
-    pub fn claims<C: DeserializeOwned>(&self) -> Option<Result<C, serde_json::Error>> {
+    pub fn claims<C: for<'de> Deserialize<'de>>(&self) -> Option<Result<C, serde_json::Error>> {
         let signed_in = self.signed_in()?;
         Some(token::custom_claims(
             signed_in.session.access_token.expose_secret(),

@@ -22,3 +22,4 @@ pub(crate) mod request_session;
 pub(crate) mod routes;
 pub(crate) mod set_cookie;
 mod spent;
+mod unbuilt;

@@ -79,6 +79,12 @@ pub struct WebhookEvent<T = Value> {
 ///     const EVENT: &'static str = "invitation.created";
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not known as the data of an event",
+    label = "no event has this data",
+    note = "name one of this crate, such as `WebhookEvent<SessionRevoked>`, or say which event it belongs to: \
+            `impl WebhookData for {Self} {{ const EVENT: &'static str = \"…\"; }}`"
+)]
 pub trait WebhookData: DeserializeOwned + Send + 'static {
     /// The name of the event, as in [`WebhookEvent::event`].
     const EVENT: &'static str;

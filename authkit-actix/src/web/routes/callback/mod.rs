@@ -16,7 +16,7 @@ use actix_web::{
     web,
 };
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 use tracing::{Instrument as _, info_span};
 
@@ -120,7 +120,7 @@ impl CallbackService {
         hook: impl Fn(SignIn<S>) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        S: DeserializeOwned,
+        S: for<'de> Deserialize<'de>,
         F: Future<Output = Admission> + Send + 'static,
     {
         self.options.set_on_authenticated(hook);
@@ -132,7 +132,7 @@ impl CallbackService {
     /// An error is logged, and the sign-in stands. The browser waits, ten seconds at most.
     pub fn on_success<S, F>(mut self, hook: impl Fn(SignIn<S>) -> F + Send + Sync + 'static) -> Self
     where
-        S: DeserializeOwned,
+        S: for<'de> Deserialize<'de>,
         F: Future<Output: HookOutcome> + Send + 'static,
     {
         self.options.set_on_success(hook);

@@ -39,6 +39,12 @@ pub struct SignIn<S = Value> {
 }
 
 /// What a hook may end with: nothing, or a result whose error is logged.
+#[diagnostic::on_unimplemented(
+    message = "a hook cannot end with `{Self}`",
+    label = "ends with `{Self}`",
+    note = "it ends with nothing, or with a `Result<(), E>` whose error can be shown: \
+            where nobody needs the value, put `;` after it"
+)]
 pub trait HookOutcome: Send + 'static {
     /// The error, if there was one.
     fn problem(self) -> Option<String>;
