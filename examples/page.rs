@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 /// A page around its content: links and buttons are shown as buttons, the first one as the main one.
-pub(crate) fn page(content: Markup) -> Markup {
+pub(crate) fn page(title: &str, content: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -11,7 +11,7 @@ pub(crate) fn page(content: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 link rel="icon" href="data:,";
-                title { "Quickstart" }
+                title { (title) }
                 style { (STYLE) }
             }
             body { main { (content) } }
@@ -29,10 +29,17 @@ h1 { margin: 0 0 1.5rem; font-size: clamp(2rem, 7vw, 3.25rem); line-height: 1.15
   overflow-wrap: anywhere; text-wrap: balance }
 p { margin: -.75rem 0 1.75rem; color: var(--soft); overflow-wrap: anywhere }
 form { display: inline }
+nav { margin: 1rem 0 1.75rem }
+ol { margin: 0 0 1.75rem; padding: 0; list-style: none }
+pre { margin: 0 0 1.5rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 10px; white-space: pre-wrap;
+  font-size: .875rem; text-align: start; overflow-wrap: anywhere }
+input { margin: .25rem; padding: .6rem 1rem; border: 1px solid var(--line); border-radius: 10px; background: none;
+  color: inherit; font: inherit; line-height: 1.5 }
 a, button { display: inline-block; margin: .25rem; padding: .6rem 1.4rem; border: 1px solid var(--line);
   border-radius: 10px; background: none; color: inherit; font: inherit; font-weight: 600; line-height: 1.5;
   text-decoration: none; cursor: pointer }
 a:first-of-type { border-color: var(--accent); background: var(--accent); color: var(--on-accent) }
-:is(a, button):hover { border-color: var(--accent) }
+button:disabled { border-color: var(--accent); cursor: default }
+:is(a, button:not(:disabled)):hover { border-color: var(--accent) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 ";

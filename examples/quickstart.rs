@@ -12,27 +12,33 @@ use crate::page::page;
 
 #[get("/")]
 async fn home(auth: Auth) -> impl Responder {
-    page(match auth.user() {
-        Some(user) => html! {
-            h1 { "Welcome back, " (user.display_name()) }
-            a href="/dashboard" { "Dashboard" }
-            form method="post" action="/sign-out" { button { "Sign out" } }
+    page(
+        "Quickstart",
+        match auth.user() {
+            Some(user) => html! {
+                h1 { "Welcome back, " (user.display_name()) }
+                a href="/dashboard" { "Dashboard" }
+                form method="post" action="/sign-out" { button { "Sign out" } }
+            },
+            None => html! {
+                h1 { "Hello, stranger" }
+                a href=(auth.sign_in_url().return_to("/dashboard")) { "Sign in" }
+                a href=(auth.sign_up_url().return_to("/dashboard")) { "Sign up" }
+            },
         },
-        None => html! {
-            h1 { "Hello, stranger" }
-            a href=(auth.sign_in_url().return_to("/dashboard")) { "Sign in" }
-            a href=(auth.sign_up_url().return_to("/dashboard")) { "Sign up" }
-        },
-    })
+    )
 }
 
 #[get("/dashboard")]
 #[ensure_signed_in]
 async fn dashboard(user: AuthUser) -> impl Responder {
-    page(html! {
-        h1 { "Hello, " (user.display_name()) }
-        p { "You are signed in as " (user.email) "." } a href="/" { "Home" }
-    })
+    page(
+        "Dashboard",
+        html! {
+            h1 { "Hello, " (user.display_name()) }
+            p { "You are signed in as " (user.email) "." } a href="/" { "Home" }
+        },
+    )
 }
 
 #[actix_web::main]

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use reqwest::{
     Method,
@@ -39,8 +39,19 @@ pub struct Answer {
 
 impl Browser {
     /// A browser that has been nowhere yet; paths are taken on this origin.
+    ///
+    /// Names under `localhost` are this machine, as browsers have it.
     pub fn at(origin: &str) -> Self {
-        let client = reqwest::Client::builder()
+        let origin: Url = origin.parse().expect("an origin");
+        let mut client = reqwest::Client::builder();
+        if let Some(host) = origin
+            .host_str()
+            .filter(|host| host.ends_with(".localhost"))
+        {
+            let port = origin.port().unwrap_or_default();
+            client = client.resolve(host, (Ipv4Addr::LOCALHOST, port).into());
+        }
+        let client = client
             .redirect(Policy::none())
             .no_proxy()
             .timeout(Duration::from_secs(30))
@@ -50,7 +61,7 @@ impl Browser {
             .expect("a client without TLS");
         Self {
             client,
-            origin: origin.parse().expect("an origin"),
+            origin,
             jar: BTreeMap::new(),
             is_watchful: false,
         }
