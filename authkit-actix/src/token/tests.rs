@@ -17,6 +17,8 @@ use futures::{FutureExt, channel::oneshot, future::join_all};
 use serde_json::{Value, json};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+mod reference;
+
 use super::{
     jwks::{KeySet, KeySetError},
     verify::UnknownKey,
