@@ -24,7 +24,7 @@ async fn live_page(user: AuthUser) -> Markup {
         html! {
             header.hero {
                 h1 { "Open connections" }
-                p { "They end with the session of " (user.email) ": sign out in another tab, or everywhere else from the account page of another browser." }
+                p { "They end with the session of " (user.email) ": sign out in another tab, or by the account page in another browser." }
                 a.button href="/" { "Home" }
                 a.button href="/account" { "Your account" }
             }
@@ -34,7 +34,7 @@ async fn live_page(user: AuthUser) -> Markup {
             section {
                 h2 { "Here" }
                 dl {
-                    div { dt { "Server-sent events" } dd #events { "opening" } }
+                    div { dt { "Events" } dd #events { "opening" } }
                     div { dt { "WebSocket" } dd #socket { "opening" } }
                 }
             }

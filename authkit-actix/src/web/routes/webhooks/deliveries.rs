@@ -21,13 +21,13 @@ pub(super) struct Deliveries {
 }
 
 /// Why an event was not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// It lacks what its type, or a handler, needs.
+    #[error("it lacks what its type or a handler needs: {0:?}")]
     Unreadable(Category),
-    /// A handler failed.
+    #[error("a handler failed, panicked or took too long")]
     NotHandled,
-    /// Another instance takes its time.
+    #[error("another instance is still at it")]
     StillUnderWay,
 }
 

@@ -79,33 +79,25 @@ impl Receiver {
         let (id, name) = (event.id.clone(), event.event.clone());
         match self.take_in(authkit, secret, event, now).await {
             Ok(()) => HttpResponse::Ok().finish(),
-            Err(Failure::Unreadable(category)) => {
+            Err(failure) => {
                 error!(
                     event_id = id,
                     event = name,
-                    ?category,
-                    "an event lacks what its type needs"
-                );
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                refused(request, status, "webhook_unreadable")
-            }
-            Err(Failure::NotHandled) => {
-                error!(
-                    event_id = id,
-                    event = name,
+                    %failure,
                     "an event was not handled; WorkOS delivers it again"
                 );
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                refused(request, status, "webhook_not_handled")
-            }
-            Err(Failure::StillUnderWay) => {
-                warn!(
-                    event_id = id,
-                    event = name,
-                    "another instance is still handling an event; WorkOS delivers it again"
-                );
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                refused(request, status, "webhook_under_way")
+                let (status, code) = match failure {
+                    Failure::Unreadable(_) => {
+                        (StatusCode::UNPROCESSABLE_ENTITY, "webhook_unreadable")
+                    }
+                    Failure::NotHandled => {
+                        (StatusCode::INTERNAL_SERVER_ERROR, "webhook_not_handled")
+                    }
+                    Failure::StillUnderWay => {
+                        (StatusCode::SERVICE_UNAVAILABLE, "webhook_under_way")
+                    }
+                };
+                refused(request, status, code)
             }
         }
     }
