@@ -29,6 +29,7 @@ mod shared_sessions;
 mod sign_in_urls;
 mod sign_out;
 mod signing_in;
+mod slow_redis;
 mod stored_session_ages;
 mod tokens_and_keys;
 mod webhooks;

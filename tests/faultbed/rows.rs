@@ -529,6 +529,8 @@ const REDIS: Faults = &[
             "server_sessions::a_session_that_ends_while_redis_stalls_stays_ended",
             "server_sessions::an_application_starts_without_redis_and_serves_when_it_comes",
             "server_sessions::without_redis_nobody_is_signed_out_and_nobody_is_let_in",
+            "slow_redis::a_redis_that_takes_a_tenth_of_a_second_is_waited_for",
+            "slow_redis::a_redis_that_takes_longer_than_a_quarter_of_a_second_is_as_good_as_down",
         ],
     ),
     (

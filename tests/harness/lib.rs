@@ -11,6 +11,7 @@ mod port;
 pub mod promises;
 mod redis;
 pub mod seal;
+mod slow_line;
 pub mod webhook;
 
 pub use app::{PASSWORD, TestApp, TestAppBuilder, raw_exchange};
@@ -19,6 +20,7 @@ pub use clock::TestClock;
 pub use log::Log;
 pub use port::free_port;
 pub use redis::{RedisServer, send_signal};
+pub use slow_line::SlowLine;
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

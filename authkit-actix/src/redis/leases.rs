@@ -112,7 +112,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 
 /// What stands under a key begins with its kind: `L:` a lease, with its number and its owner, `R:` a
 /// result, `F:` a failure. All of them run out; what does not is not ours.
-static CLAIM: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local held = redis.call('GET', KEYS[1])
          local is_ours = held and redis.call('PTTL', KEYS[1]) >= 0
@@ -127,7 +127,7 @@ static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-static RENEW: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
          return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
@@ -143,7 +143,7 @@ pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
          return redis.call('DEL', KEYS[1])",

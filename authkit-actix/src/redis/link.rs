@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures::future::join_all;
 use redis::{
     Client, Cmd, IntoConnectionInfo as _, Pipeline, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, PubSub},
@@ -9,7 +10,11 @@ use redis::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
 
-use super::LIMIT;
+use super::{
+    LIMIT,
+    leases::{CLAIM, RELEASE, RENEW, SWAP},
+    notices::TELL,
+};
 
 /// Where Redis is.
 pub(super) struct Source {
@@ -87,6 +92,13 @@ impl Link {
                     Self::Node(manager.await?)
                 }
             };
+            // A call whose script the server does not know takes three times as long. One that forgets
+            // them, or refuses now, is told with the call.
+            join_all([&CLAIM, &RENEW, &SWAP, &RELEASE, &TELL].map(|script| {
+                let mut link = link.clone();
+                async move { script.load_async(&mut link).await }
+            }))
+            .await;
             // One that is too slow for calls is no use.
             let ping = redis::cmd("PING");
             match time::timeout(LIMIT, ping.exec_async(&mut link)).await {

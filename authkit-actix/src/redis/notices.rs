@@ -171,7 +171,7 @@ fn apply(text: &[u8], notices: &Notices) {
 
 /// Remembers and says that sessions have ended; forgets those whose tokens have run out, and what
 /// somebody else may have put in the place of the list.
-static TELL: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static TELL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local kind = redis.call('TYPE', KEYS[1]).ok
          if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
