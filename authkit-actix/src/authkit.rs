@@ -80,7 +80,7 @@ pub(crate) struct Inner {
     own_paths: RwLock<BTreeSet<String>>,
     _registration: Registration,
     #[cfg(feature = "redis")]
-    redis: Option<Redis>,
+    pub(crate) redis: Option<Redis>,
     /// An emulator that was started for this handle runs as long as it.
     #[cfg(feature = "emulator")]
     emulator: Option<Emulator>,

@@ -118,6 +118,7 @@
 //! | go on while WorkOS is down | [`AuthKitBuilder::outage_grace`] | [`outages`](guide::outages) |
 //! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] | [`sharing_with_nextjs`](guide::sharing_with_nextjs) |
 //! | call the rest of WorkOS | [`AuthKit::workos`] | |
+//! | find out what keeps people from signing in | [`AuthKit::diagnose`] | |
 //! | test handlers, and find those that nobody guards | the features `testing` and `emulator` | [`testing`](guide::testing) |
 //! | review what is defended, and how | | [`security_model`](guide::security_model) |
 //!
@@ -148,6 +149,7 @@ mod authkit;
 mod background;
 mod clock;
 mod config;
+mod diagnosis;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod feature_flags;
@@ -180,6 +182,7 @@ pub use self::{
     authkit::{AuthKit, AuthKitBuilder},
     clock::{Clock, SystemClock},
     config::{ConfigError, ConfigProblem, PrivateWhen, SameSite, SealFormat},
+    diagnosis::{Diagnosis, Finding, Verdict},
     feature_flags::{
         EvaluationContext, FeatureFlag, FeatureFlagChange, FeatureFlagChanges, FeatureFlags,
         FeatureFlagsError,

@@ -121,4 +121,5 @@ const ROWS: &[&[&str]] = &[
     &["authkit"],
     &["user_sessions"],
     &["web"],
+    &["diagnosis"],
 ];

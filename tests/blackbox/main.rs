@@ -7,6 +7,7 @@ mod callback_options;
 mod composing;
 mod configuration;
 mod cookies_and_seals;
+mod diagnosis;
 mod emulator_rules;
 mod fault_cells;
 mod feature_flags;

@@ -1,9 +1,10 @@
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{ServerHandle, Service as _};
+use actix_web::http::header::{DATE, HeaderValue};
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -31,7 +32,18 @@ impl Server {
                 let data = Data::from(state);
                 actix_web::rt::spawn(webhooks::deliver(data.clone(), deliveries));
                 let server = HttpServer::new(move || {
+                    let clock = data.clone();
                     App::new()
+                        .wrap_fn(move |request, service| {
+                            let (answer, clock) = (service.call(request), clock.clone());
+                            async move {
+                                let mut answer = answer.await?;
+                                if let Some(date) = date(&clock) {
+                                    answer.headers_mut().insert(DATE, date);
+                                }
+                                Ok(answer)
+                            }
+                        })
                         .app_data(data.clone())
                         .app_data(PayloadConfig::new(BODY_LIMIT))
                         .configure(routes)
@@ -79,6 +91,13 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+/// What time it is by the emulator's own clock, RFC 9110 section 6.6.1.
+fn date(state: &State) -> Option<HeaderValue> {
+    let now = u64::try_from((state.settings.clock)()).ok()?;
+    let now = UNIX_EPOCH + Duration::from_secs(now.min(LAST_DATE));
+    HeaderValue::from_str(&httpdate::fmt_http_date(now)).ok()
 }
 
 fn routes(config: &mut ServiceConfig) {
@@ -129,5 +148,7 @@ fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(api::unknown));
 }
 
+/// The end of the year 9999, in Unix seconds.
+const LAST_DATE: u64 = 253_402_300_799;
 const BODY_LIMIT: usize = 64 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(120);

@@ -4,6 +4,7 @@
 mod leases;
 mod link;
 mod notices;
+mod ping;
 mod sessions;
 
 use std::{
@@ -28,7 +29,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use self::link::{Link, Source};
-pub(crate) use self::sessions::RedisSessions;
+pub(crate) use self::{ping::Pong, sessions::RedisSessions};
 use crate::background::Background;
 
 /// A Redis server or cluster, in reach or not.

@@ -20,6 +20,7 @@ mod open;
 mod refresh;
 mod resolve;
 mod revocation;
+mod sample;
 mod seal;
 mod shared;
 mod stored;
@@ -41,6 +42,7 @@ pub(crate) use self::{
     open::{Sessions, Step, UNHEARD_RETRY, Unsettled},
     refresh::{RefreshFailure, RefreshSettings},
     revocation::Standing,
+    sample::SAMPLE_TOKEN,
     seal::SessionSeal,
     stored::StoredSessions,
     watchers::{Ending, Watch},

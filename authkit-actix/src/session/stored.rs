@@ -175,6 +175,22 @@ impl StoredSessions {
         loaded.await.unwrap_or(Err(Unreachable))
     }
 
+    /// The value of a cookie that leads nowhere.
+    pub(super) fn sample_cookie(&self) -> Result<Arc<str>, SealError> {
+        self.seal(&Handle {
+            id: [0; HALF],
+            key: [0; HALF],
+            session_id: None,
+        })
+    }
+
+    /// Whether the store answers.
+    pub(super) async fn answers(&self) -> bool {
+        let shelf = Arc::clone(&self.shelf);
+        let asked = async move { shelf.store.load("nothing").await.is_ok() };
+        self.background.spawn(asked).await.unwrap_or(false)
+    }
+
     /// Asks for nothing, to see whether the store answers. In the background only.
     pub(super) async fn is_in_reach(&self) -> bool {
         self.shelf.store.load("nothing").await.is_ok()

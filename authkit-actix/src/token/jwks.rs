@@ -212,6 +212,11 @@ impl KeySet {
         })
     }
 
+    /// How many keys can verify a token.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// When the fetch that brought this set **began**: keys made later may be missing.
     pub(crate) fn fetched_at(&self) -> i64 {
         self.fetched_at

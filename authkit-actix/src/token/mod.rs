@@ -15,9 +15,7 @@ mod verify;
 
 pub use claims::{AccessTokenClaims, Actor};
 
-#[cfg(fuzzing)]
-pub(crate) use jwks::KeySet;
-pub(crate) use jwks::{FetchKeys, Jwks};
+pub(crate) use jwks::{FetchKeys, Jwks, KeySet};
 pub(crate) use verify::{TokenError, Verdict, Verifier, custom_claims};
 
 use verified::VerifiedTokens;

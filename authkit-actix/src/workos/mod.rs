@@ -7,6 +7,7 @@ mod api_key;
 mod breaker;
 mod failure;
 mod lanes;
+mod probe;
 mod transport;
 mod user;
 mod user_session;
@@ -48,6 +49,7 @@ use self::{
 pub(crate) use self::{
     breaker::Breaker,
     failure::{StepUp, TransientReason, WorkOsError},
+    probe::Probed,
     webhook::WebhookSignatures,
 };
 use crate::{background::Background, request_info::RequestInfo};
@@ -285,11 +287,16 @@ impl WorkOs {
 
     /// The key set that access tokens are signed with, as JSON (RFC 7517).
     pub(crate) async fn key_set(&self) -> Result<Vec<u8>, WorkOsError> {
+        let url = self.key_set_url();
+        self.fetch(KEY_SET, url, http::HeaderMap::new()).await
+    }
+
+    fn key_set_url(&self) -> String {
         let mut url = format!("{}/sso/jwks/", self.api_url);
         url.extend(url::form_urlencoded::byte_serialize(
             self.client_id.as_bytes(),
         ));
-        self.fetch(KEY_SET, url, http::HeaderMap::new()).await
+        url
     }
 
     /// All feature flags with their targets, as JSON by their slugs.
