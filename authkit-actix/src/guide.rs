@@ -12,6 +12,7 @@
 //! | hear what happens at WorkOS | [`webhooks`] |
 //! | run several instances, with Redis or without | [`several_machines`] |
 //! | know what happens while WorkOS is down | [`outages`] |
+//! | find out what is wrong, trace and measure | [`observability`] |
 //! | test an application | [`testing`] |
 //! | look up an option | [`configuration`] |
 //! | review the security | [`security_model`] |
@@ -38,6 +39,7 @@ pages! {
     feature_flags: "feature-flags.md",
     migrating_from_actix_identity: "migrating-from-actix-identity.md",
     migrating_from_authkit_nextjs: "migrating-from-authkit-nextjs.md",
+    observability: "observability.md",
     organizations: "organizations.md",
     outages: "outages.md",
     protecting_routes: "protecting-routes.md",

@@ -118,7 +118,7 @@
 //! | go on while WorkOS is down | [`AuthKitBuilder::outage_grace`] | [`outages`](guide::outages) |
 //! | share sessions with apps on authkit-nextjs | [`SealFormat::Iron`] | [`sharing_with_nextjs`](guide::sharing_with_nextjs) |
 //! | call the rest of WorkOS | [`AuthKit::workos`] | |
-//! | find out what keeps people from signing in | [`AuthKit::diagnose`] | |
+//! | find out what keeps people from signing in, trace and measure | [`AuthKit::diagnose`], the feature `metrics` | [`observability`](guide::observability) |
 //! | test handlers, and find those that nobody guards | the features `testing` and `emulator` | [`testing`](guide::testing) |
 //! | review what is defended, and how | | [`security_model`](guide::security_model) |
 //!
@@ -130,6 +130,7 @@
 //! | `testing` | off | the module `testing`, signed-in requests for tests, and `AuthKitBuilder::testing`; implies `emulator` |
 //! | `introspection` | off | `RouteInventory::introspect`; implies `testing`, and actix-web's `experimental-introspection` |
 //! | `redis` | off | `AuthKitBuilder::redis` and its neighbours: refreshes, sign-ins, ended sessions and sessions themselves shared by instances; the crate `redis` |
+//! | `metrics` | off | counters and histograms for the recorder of the `metrics` crate that the application installs |
 //! | `websocket` | off | `Live::web_socket` and the crate `actix-ws` |
 //!
 //! A feature only adds: switching one on changes nothing that was there.
@@ -137,9 +138,11 @@
 //! # Logs
 //!
 //! The crate writes to [`tracing`](https://docs.rs/tracing) and installs no subscriber. Its spans are
-//! `authkit.session.resolve`, `authkit.session.refresh`, `authkit.look_up`,
-//! `authkit.callback` and `authkit.callback.exchange`. No secret, token, code or cookie value is in any
-//! of it.
+//! `authkit.session.resolve`, `authkit.session.refresh`, `authkit.callback`,
+//! `authkit.callback.exchange`, `authkit.look_up`, `authkit.webhook` and `authkit.workos.call`; they
+//! record the ids of user, session and organization. No email, secret, token, code or cookie value is
+//! in any of it. Their fields, the metrics, and what to wake somebody for:
+//! [`observability`](guide::observability).
 
 #[doc(hidden)]
 pub mod __private;
@@ -157,6 +160,7 @@ mod flights;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod lookups;
+mod metrics;
 mod oauth;
 mod profiles;
 #[cfg(feature = "redis")]

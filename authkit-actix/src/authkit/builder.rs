@@ -19,6 +19,7 @@ use crate::{
     config::{Config, ConfigError, PrivateWhen, SameSite, SealFormat, Settings},
     feature_flags::{FeatureFlag, FeatureFlags},
     lookups::Lookups,
+    metrics,
     profiles::Profiles,
     request_info::RequestInfo,
     seal::Sealer,
@@ -645,6 +646,7 @@ impl AuthKitBuilder {
     /// calls to WorkOS cannot be started, or when the system has no certificates to trust.
     pub fn build(self) -> Result<AuthKit, ConfigError> {
         let config = Config::from_process(self.settings)?;
+        metrics::describe();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let background = Background::start("authkit-background")
             .map(Arc::new)

@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 
 use self::link::{Link, Source};
 pub(crate) use self::{ping::Pong, sessions::RedisSessions};
-use crate::background::Background;
+use crate::{background::Background, metrics};
 
 /// A Redis server or cluster, in reach or not.
 #[derive(Clone)]
@@ -118,6 +118,7 @@ impl Redis {
                     Err(problem) => {
                         if !is_known_lost {
                             is_known_lost = true;
+                            metrics::redis_is_connected(false);
                             error!(redis = self.address(), problem, "{OUT_OF_REACH}");
                         }
                         let _ = tried.send(());
@@ -133,6 +134,7 @@ impl Redis {
         let mut reach = self.reach();
         reach.generation += 1;
         reach.link = Some(link);
+        metrics::redis_is_connected(true);
     }
 
     async fn read<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Failure> {
@@ -181,6 +183,7 @@ impl Redis {
     fn lost(&self, generation: u64, problem: &str) {
         let mut reach = self.reach();
         if reach.generation == generation && reach.link.take().is_some() {
+            metrics::redis_is_connected(false);
             error!(redis = self.address(), problem, "{OUT_OF_REACH}");
             self.0.lost.notify_one();
         }

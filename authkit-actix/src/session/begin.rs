@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time;
-use tracing::{Instrument as _, error, info_span, warn};
+use tracing::{Instrument as _, Span, error, field::Empty, info_span, warn};
 
 use super::{
     AgeLimits, Freshness, Session, SignedIn,
@@ -18,6 +18,7 @@ use crate::{
     background::Background,
     clock::Clock,
     flights::{FlightKey, Flights, Landing},
+    metrics,
     request_info::RequestInfo,
     sharing::{Shared, Sharing, Terms, Unreachable},
     token::{KeysUnavailable, Tokens, Verdict},
@@ -124,6 +125,20 @@ pub(crate) enum BeginError {
     Unusable,
 }
 
+impl BeginError {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::StepUp(_) => "step_up",
+            Self::NotAdmitted { .. } => "not_admitted",
+            Self::Spent => "spent",
+            Self::Unavailable => "unavailable",
+            Self::TooLate => "too_late",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
 impl Beginnings {
     pub(crate) fn new(background: Arc<Background>, means: Means) -> Self {
         Self {
@@ -152,7 +167,13 @@ impl Beginnings {
                 }
                 Landing::Keep(means.begin_once(beginning).await)
             }
-            .instrument(info_span!("authkit.callback.exchange"))
+            .instrument(info_span!(
+                "authkit.callback.exchange",
+                outcome = Empty,
+                user_id = Empty,
+                session_id = Empty,
+                organization_id = Empty,
+            ))
         };
         let begun = self
             .flights
@@ -240,6 +261,20 @@ impl Means {
     }
 
     async fn begin(&self, beginning: Beginning) -> Result<Arc<Begun>, BeginError> {
+        let begun = self.finish(beginning).await;
+        let outcome = match &begun {
+            Ok(begun) => {
+                begun.signed_in.record(&Span::current());
+                "signed_in"
+            }
+            Err(error) => error.name(),
+        };
+        Span::current().record("outcome", outcome);
+        metrics::sign_in_ended(outcome);
+        begun
+    }
+
+    async fn finish(&self, beginning: Beginning) -> Result<Arc<Begun>, BeginError> {
         let request = beginning.request;
         let reauthenticated_at = beginning.reauthenticated_at;
         let exchange = async {

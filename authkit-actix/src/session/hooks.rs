@@ -12,7 +12,7 @@ use tokio::time;
 use tracing::{error, warn};
 
 use super::{RefreshFailure, SignedIn};
-use crate::{background::Background, request_info::RequestInfo};
+use crate::{background::Background, metrics, request_info::RequestInfo};
 
 /// How a refresh failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,10 +112,12 @@ impl Hooks {
             match time::timeout(DEADLINE + GRACE, ended?).await {
                 Ok(Some(Ok(output))) => Some(output),
                 Ok(Some(Err(_))) | Err(_) => {
+                    metrics::hook_failed(name);
                     warn!(hook = name, "a hook took more than ten seconds");
                     None
                 }
                 Ok(None) => {
+                    metrics::hook_failed(name);
                     error!(hook = name, "a hook panicked");
                     None
                 }

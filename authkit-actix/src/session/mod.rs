@@ -16,6 +16,7 @@ mod begin;
 mod hooks;
 mod iron_document;
 mod notices;
+mod observed;
 mod open;
 mod refresh;
 mod resolve;

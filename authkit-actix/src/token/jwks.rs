@@ -14,7 +14,7 @@ use futures::{
 };
 use serde::Deserialize;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, metrics};
 
 /// The cache of the keys that WorkOS signs this client's tokens with.
 ///
@@ -147,6 +147,7 @@ impl State {
         edition: &AtomicU64,
     ) -> Option<Arc<KeySet>> {
         let cached = self.keys.is_some();
+        metrics::keys_fetched(if keys.is_ok() { "fetched" } else { "failed" });
         match keys {
             Ok(keys) => {
                 if self.failures > 0 {

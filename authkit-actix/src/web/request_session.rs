@@ -18,7 +18,7 @@ use actix_web::{
 };
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
-use tracing::{Instrument as _, debug_span, warn};
+use tracing::{Instrument as _, debug_span, field::Empty, warn};
 
 use super::{
     cache_control::CachePolicy,
@@ -143,6 +143,7 @@ impl RequestSession {
         }
         match self.open() {
             Step::Done(resolution) => {
+                resolution.note_check();
                 let _ = self.resolution.set(resolution.clone());
                 Some(resolution)
             }
@@ -162,11 +163,13 @@ impl RequestSession {
             .get_or_init(|| async {
                 let _settling = Settling::begin(&self.is_settling);
                 let unsettled = self.unsettled.take();
-                match unsettled.map_or_else(|| self.open(), Step::Waits) {
+                let resolution = match unsettled.map_or_else(|| self.open(), Step::Waits) {
                     Step::Done(resolution) => resolution,
                     // In a box, or every request would carry the room for it.
                     Step::Waits(unsettled) => Box::pin(self.settle(unsettled)).await,
-                }
+                };
+                resolution.note_check();
+                resolution
             })
             .await
             .clone()
@@ -432,16 +435,21 @@ impl RequestSession {
                 cookie: CookieChange::Keep,
             };
         }
-        self.authkit
-            .inner
-            .sessions
-            .resolve(
-                unsettled,
-                self.info.get().cloned().unwrap_or_default(),
-                self.grace(),
-            )
-            .instrument(debug_span!("authkit.session.resolve"))
-            .await
+        let request = self.info.get().cloned().unwrap_or_default();
+        async {
+            let sessions = &self.authkit.inner.sessions;
+            let resolution = sessions.resolve(unsettled, request, self.grace()).await;
+            resolution.record();
+            resolution
+        }
+        .instrument(debug_span!(
+            "authkit.session.resolve",
+            outcome = Empty,
+            user_id = Empty,
+            session_id = Empty,
+            organization_id = Empty,
+        ))
+        .await
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
 use actix_web::cookie::{self, Cookie};
 use memchr::{memchr, memchr_iter};
 
-use crate::config::{CookieConfig, LARGEST_COOKIE, SameSite};
+use crate::{
+    config::{CookieConfig, LARGEST_COOKIE, SameSite},
+    metrics,
+};
 
 /// The `Set-Cookie` values that store `sealed`.
 ///
@@ -29,6 +32,11 @@ pub(crate) fn session_cookies(
     }
 
     let set = split(&config.name, sealed);
+    metrics::session_cookie_set(
+        set.iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum(),
+    );
     let left_over = present
         .iter()
         .filter(|name| !set.iter().any(|(used, _)| used == *name));

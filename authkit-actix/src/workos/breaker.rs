@@ -8,7 +8,7 @@ use std::{
 use tracing::{error, info};
 
 use super::failure::{TransientReason, WorkOsError};
-use crate::clock::Clock;
+use crate::{clock::Clock, metrics};
 
 /// Stops asking WorkOS one thing when it has failed ten times in a row, so that nobody waits for what
 /// is not coming, and then asks once in a while whether it is back.
@@ -86,6 +86,7 @@ impl Breaker {
     fn answered(&self) {
         let mut state = self.lock();
         if state.failures >= TRIPPING_FAILURES {
+            metrics::breaker_is_open(self.what, false);
             info!(what = self.what, "WorkOS answers again");
         }
         *state = State::default();
@@ -102,6 +103,7 @@ impl Breaker {
             // Before the limit, or a call that had begun before the pause did.
             return;
         } else {
+            metrics::breaker_is_open(self.what, true);
             error!(
                 what = self.what,
                 failures = state.failures,

@@ -211,7 +211,7 @@ impl WorkOs {
         );
         params.ip_address = request.peer.map(|ip| ip.to_string());
         params.user_agent = request.user_agent.clone();
-        self.grant(CODE_EXCHANGE, async |sdk| {
+        self.grant(ORGANIZATION_SELECTION, async |sdk| {
             sdk.user_management()
                 .authenticate_with_organization_selection(params)
                 .await
@@ -249,7 +249,7 @@ impl WorkOs {
             ..ListSessionsParams::default()
         };
         for _ in 0..MOST_PAGES {
-            let page = self.recorded(LOOK_UP, async |sdk| {
+            let page = self.recorded(look_up("sessions"), async |sdk| {
                 let users = sdk.user_management();
                 users.list_sessions(user_id, params.clone()).await
             });
@@ -426,7 +426,7 @@ impl WorkOs {
             value: value.expose_secret().into(),
         });
         let answer: Validation = self
-            .recorded(LOOK_UP, async |sdk| {
+            .recorded(look_up("api_key"), async |sdk| {
                 sdk.api_keys().create_validation(params).await
             })
             .await?;
@@ -435,7 +435,7 @@ impl WorkOs {
 
     /// The user of an id; `None` if there is none any more.
     pub(crate) async fn user(&self, id: &str) -> Result<Option<User>, WorkOsError> {
-        let user = self.recorded(LOOK_UP, async |sdk| {
+        let user = self.recorded(look_up("user"), async |sdk| {
             sdk.user_management().get_user(id).await
         });
         if_there_is(user.await)
@@ -446,7 +446,7 @@ impl WorkOs {
         &self,
         id: &str,
     ) -> Result<Option<OrganizationChoice>, WorkOsError> {
-        let organization = self.recorded(LOOK_UP, async |sdk| {
+        let organization = self.recorded(look_up("organization"), async |sdk| {
             sdk.organizations().get_organization(id).await
         });
         if_there_is(organization.await)
@@ -548,34 +548,46 @@ fn client(
 }
 
 const CODE_EXCHANGE: Limits = Limits {
+    call: "code_exchange",
     deadline: Duration::from_secs(10),
     body_bytes: 1 << 20,
     lane: Lane::SignIn,
     again_after: None,
 };
 const CLAIM_NONCE: Limits = Limits {
+    call: "claim_nonce",
     deadline: Duration::from_secs(2),
     body_bytes: 64 << 10,
     ..CODE_EXCHANGE
 };
 const REVOCATION: Limits = Limits {
+    call: "session_revocation",
     deadline: Duration::from_secs(5),
     ..CODE_EXCHANGE
 };
 /// WorkOS gives the answer to a refresh a second time for some seconds.
 const REFRESH: Limits = Limits {
+    call: "session_refresh",
     deadline: Duration::from_secs(5),
     body_bytes: 1 << 20,
     lane: Lane::Refresh,
     again_after: Some(Duration::from_secs(3)),
 };
-const LOOK_UP: Limits = Limits {
-    deadline: Duration::from_secs(5),
-    body_bytes: 1 << 20,
-    lane: Lane::LookUp,
-    again_after: None,
+const ORGANIZATION_SELECTION: Limits = Limits {
+    call: "organization_selection",
+    ..CODE_EXCHANGE
 };
+const fn look_up(call: &'static str) -> Limits {
+    Limits {
+        call,
+        deadline: Duration::from_secs(5),
+        body_bytes: 1 << 20,
+        lane: Lane::LookUp,
+        again_after: None,
+    }
+}
 const KEY_SET: Limits = Limits {
+    call: "signing_keys",
     deadline: Duration::from_secs(5),
     body_bytes: 256 << 10,
     lane: Lane::Upkeep,
@@ -585,12 +597,14 @@ const KEY_SET: Limits = Limits {
 const MOST_PAGES: usize = 100;
 /// Each target of each flag is in the answer.
 const FEATURE_FLAGS: Limits = Limits {
+    call: "feature_flags",
     deadline: Duration::from_secs(10),
     body_bytes: 16 << 20,
     ..KEY_SET
 };
 /// For what the application asks through the SDK by itself.
 const APPLICATION: Limits = Limits {
+    call: "application",
     deadline: Duration::from_secs(30),
     body_bytes: 16 << 20,
     lane: Lane::Application,

@@ -81,6 +81,7 @@ fn date(headers: &HeaderMap) -> Option<i64> {
 }
 
 const PROBE: Limits = Limits {
+    call: "diagnosis",
     deadline: Duration::from_secs(5),
     body_bytes: 64 << 10,
     ..KEY_SET

@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
 use tokio::time::{self, Instant};
-use workos::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
+use tracing::{Instrument as _, Span, debug_span, field::Empty};
+use workos::transport::{
+    HttpRequest, HttpResponse, HttpTransport, TransportError, TransportErrorKind,
+};
 
-use super::lanes::{Lane, Lanes};
-use crate::background::Background;
+use super::lanes::{Busy, Lane, Lanes};
+use crate::{background::Background, metrics};
 
 /// The SDK's transport, bounded: a deadline that includes the body, a body limit, no redirects, and
 /// so many calls at once.
@@ -26,6 +29,8 @@ pub(crate) struct Transport {
 /// What bounds a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// What it is, for spans and metrics.
+    pub(super) call: &'static str,
     /// From waiting for a place to the last byte.
     pub(super) deadline: Duration,
     pub(super) body_bytes: usize,
@@ -67,15 +72,29 @@ impl Transport {
 #[async_trait]
 impl HttpTransport for Transport {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let transport = self.clone();
+        let (transport, call) = (self.clone(), self.limits.call);
+        let call = async move { transport.observed_call(request).await }.instrument(debug_span!(
+            "authkit.workos.call",
+            call,
+            outcome = Empty,
+        ));
         self.background
-            .spawn(async move { transport.call(request).await })
+            .spawn(call)
             .await
             .unwrap_or_else(|| Err(TransportError::other("the background thread has stopped")))
     }
 }
 
 impl Transport {
+    async fn observed_call(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let (began, call) = (Instant::now(), self.limits.call);
+        let answer = self.call(request).await;
+        let outcome = outcome(&answer);
+        metrics::workos_called(call, outcome, began.elapsed());
+        Span::current().record("outcome", outcome);
+        answer
+    }
+
     async fn call(self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let Limits { deadline, lane, .. } = self.limits;
         let ends_at = Instant::now() + deadline;
@@ -117,6 +136,21 @@ impl Transport {
         } else {
             answer
         }
+    }
+}
+
+/// How a call ended, in a word.
+fn outcome(answer: &Result<HttpResponse, TransportError>) -> &'static str {
+    match answer {
+        Ok(response) => match response.status.as_u16() {
+            200..=299 => "answered",
+            429 => "limited",
+            408 | 300..=399 | 500.. => "unavailable",
+            _ => "refused",
+        },
+        Err(error) if error.source.is::<Busy>() => "not_made",
+        Err(error) if error.kind == TransportErrorKind::Timeout => "timeout",
+        Err(_) => "network",
     }
 }
 

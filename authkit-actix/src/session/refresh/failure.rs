@@ -38,6 +38,16 @@ impl RefreshFailure {
     };
 }
 
+/// How a refresh ended, in a word.
+pub(super) fn outcome<T>(refreshed: Result<T, &RefreshFailure>) -> &'static str {
+    match refreshed {
+        Ok(_) => "refreshed",
+        Err(RefreshFailure::Ended) => "ended",
+        Err(RefreshFailure::StepUp(_)) => "step_up",
+        Err(RefreshFailure::Unavailable { .. }) => "unavailable",
+    }
+}
+
 /// Whether WorkOS may have done what was asked though no usable answer came.
 pub(super) fn lost(failure: &WorkOsError) -> bool {
     matches!(failure, WorkOsError::Transient { reason, retry_after: None } if is_outage(*reason))

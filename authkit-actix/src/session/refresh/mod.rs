@@ -10,7 +10,7 @@ mod spend;
 use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, Span, field::Empty, info_span, warn};
 
 pub(crate) use self::failure::RefreshFailure;
 use self::{deliveries::Deliveries, flight::Flight, pace::Pace, shared::Flown};
@@ -240,6 +240,8 @@ impl Refreshes {
         async move {
             let Flown { refreshed, keep } = flight.once_for_all(is_switch).await;
             pace.note(&session_id, refreshed.is_ok());
+            let ended = refreshed.as_ref().map_err(|failed| &failed.failure);
+            Span::current().record("outcome", failure::outcome(ended));
             if let Ok(successor) = &refreshed {
                 let forgotten = deliveries.awaits(&successor.session, key);
                 if let (Some(flights), Some(key)) = (flights.upgrade(), forgotten) {
@@ -254,7 +256,9 @@ impl Refreshes {
         .instrument(info_span!(
             "authkit.session.refresh",
             session_id = target.session_id,
-            user_id = %session.user.id,
+            user_id = session.user.id,
+            organization_id = target.organization_id,
+            outcome = Empty,
         ))
     }
 }

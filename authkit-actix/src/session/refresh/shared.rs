@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::shared::SharedStepUp, DEADLINE, Failed, KEPT_UNDELIVERED, RefreshFailure, Refreshed,
-    SERVES_STRAGGLERS, Session, Successor, flight::Flight, tokens_of,
+    SERVES_STRAGGLERS, Session, Successor, failure::outcome, flight::Flight, tokens_of,
 };
-use crate::sharing::{Keep, Shareable, Shared, Terms};
+use crate::{
+    metrics,
+    sharing::{Keep, Shareable, Shared, Terms},
+};
 
 /// What came of a refresh, and for how many seconds it serves others; without, they try again.
 pub(super) struct Flown {
@@ -74,7 +77,9 @@ impl Flight {
     async fn flown(self, is_switch: bool) -> Flown {
         let (means, request) = (Arc::clone(&self.means), self.request.clone());
         let organization_id = self.organization_id.clone();
-        let failure = match self.fly().await {
+        let refreshed = self.fly().await;
+        metrics::session_refreshed(outcome(refreshed.as_ref()));
+        let failure = match refreshed {
             Ok(successor) => {
                 return Flown {
                     refreshed: Ok(successor),

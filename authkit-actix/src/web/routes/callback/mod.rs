@@ -18,7 +18,7 @@ use actix_web::{
 use secrecy::SecretString;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 pub use self::{
     error::CallbackError,
@@ -32,6 +32,7 @@ use super::{method_not_allowed, register};
 use crate::{
     authkit::AuthKit,
     config::{Origin, SameSite},
+    metrics,
     oauth::{ReturnTo, SignInState, verifier_cookie_name},
     session::{
         Admission, BeginError, Beginning, CookieChange, Grant, Outcome, Resolution, decision,
@@ -210,9 +211,19 @@ async fn callback(
         return rejection::unavailable(&request, 1);
     };
     let query = CallbackQuery::parse(request.query_string());
-    let outcome = finish(&authkit, &session, &request, &options, &query)
-        .instrument(info_span!("authkit.callback"))
-        .await;
+    let outcome = async {
+        let outcome = finish(&authkit, &session, &request, &options, &query).await;
+        note(&session, &outcome);
+        outcome
+    }
+    .instrument(info_span!(
+        "authkit.callback",
+        outcome = Empty,
+        user_id = Empty,
+        session_id = Empty,
+        organization_id = Empty,
+    ))
+    .await;
     let mut response = respond(&authkit, &request, &options, outcome).await;
     if let Some(state) = &query.state
         && !carried(&request, state).is_empty()
@@ -226,6 +237,27 @@ async fn callback(
     response
 }
 
+/// Tells span and metrics what a callback has come to.
+fn note(session: &RequestSession, outcome: &Result<Finished, CallbackError>) {
+    let span = Span::current();
+    let name = match outcome {
+        Ok(Finished::SignedIn {
+            is_replay: true, ..
+        }) => "replayed",
+        Ok(Finished::SignedIn { .. }) => "signed_in",
+        Ok(Finished::Restart(_)) => "restarted",
+        Ok(Finished::ChooseOrganization(_)) => "organization_asked",
+        Err(error) => error.code(),
+    };
+    span.record("outcome", name);
+    metrics::callback_answered(name);
+    if let (Ok(Finished::SignedIn { .. }), Some(Outcome::SignedIn(signed_in))) =
+        (outcome, session.known_outcome())
+    {
+        signed_in.record(&span);
+    }
+}
+
 async fn respond(
     authkit: &AuthKit,
     request: &HttpRequest,
@@ -233,7 +265,9 @@ async fn respond(
     outcome: Result<Finished, CallbackError>,
 ) -> HttpResponse {
     let mut response = match outcome {
-        Ok(Finished::SignedIn { return_to, origin }) => {
+        Ok(Finished::SignedIn {
+            return_to, origin, ..
+        }) => {
             let option = options.return_to.as_ref().filter(|_| return_to.is_root());
             let origin = origin.as_ref().unwrap_or(&authkit.inner.config.base_url);
             go_on(authkit, &option.unwrap_or(&return_to).on(origin))
@@ -262,6 +296,8 @@ enum Finished {
         return_to: ReturnTo,
         /// The origin to return to, if not the configured one.
         origin: Option<Origin>,
+        /// The sign-in had ended before, and its session is there.
+        is_replay: bool,
     },
     Restart(SignInStart),
     ChooseOrganization(HttpResponse),
@@ -342,6 +378,7 @@ async fn finish(
     Ok(Finished::SignedIn {
         return_to: state.return_to,
         origin: state.redirect_uri.as_ref().map(Origin::of),
+        is_replay: false,
     })
 }
 
@@ -359,6 +396,7 @@ async fn replayed(
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
             origin: state.redirect_uri.as_ref().map(Origin::of),
+            is_replay: true,
         }),
         Outcome::SignedOut { .. } => Err(CallbackError::UnknownState),
         Outcome::CannotTell { retry_after } => Err(CallbackError::CannotTell { retry_after }),

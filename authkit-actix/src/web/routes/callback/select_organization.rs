@@ -179,6 +179,7 @@ async fn finish(
     Ok(Finished::SignedIn {
         return_to: ReturnTo::parse_or_root(&pending.return_to),
         origin: pending.redirect_uri.as_ref().map(Origin::of),
+        is_replay: false,
     })
 }
 

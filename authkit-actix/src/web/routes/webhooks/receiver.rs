@@ -6,7 +6,7 @@ use actix_web::{
     web,
 };
 use secrecy::SecretString;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{
     super::method_not_allowed,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     authkit::AuthKit,
+    metrics,
     web::{
         negotiate::header,
         rejection::{Problem, problem_details},
@@ -39,25 +40,55 @@ impl Receiver {
         request: &HttpRequest,
         body: web::Payload,
     ) -> HttpResponse {
+        let now = || authkit.inner.clock.unix_seconds();
+        let (kind, response) = match self.genuine(now, request, body).await {
+            Ok((secret, event)) => {
+                let kind = kind(&event.event);
+                let span = info_span!("authkit.webhook", event = event.event, event_id = event.id);
+                let answer = self.answer(authkit, request, secret, event);
+                (kind, answer.instrument(span).await)
+            }
+            Err(refusal) => ("unknown", refusal),
+        };
+        metrics::webhook_answered(
+            kind,
+            match response.status() {
+                StatusCode::OK => "taken",
+                StatusCode::UNPROCESSABLE_ENTITY => "unreadable",
+                StatusCode::INTERNAL_SERVER_ERROR => "not_handled",
+                StatusCode::SERVICE_UNAVAILABLE => "under_way",
+                _ => "refused",
+            },
+        );
+        response
+    }
+
+    /// The event of a request, and the secret that it is signed with, if WorkOS has just done so.
+    async fn genuine(
+        &self,
+        now: impl Fn() -> i64,
+        request: &HttpRequest,
+        body: web::Payload,
+    ) -> Result<(&SecretString, WebhookEvent), HttpResponse> {
+        let refused = |status, code| refused(request, status, code);
         if *request.method() != Method::POST {
-            return method_not_allowed(request, "POST");
+            return Err(method_not_allowed(request, "POST"));
         }
         let body = match body.to_bytes_limited(self.body_limit).await {
             Ok(Ok(body)) => body,
-            Ok(Err(_)) => return refused(request, StatusCode::BAD_REQUEST, "webhook_unreadable"),
+            Ok(Err(_)) => return Err(refused(StatusCode::BAD_REQUEST, "webhook_unreadable")),
             Err(_) => {
                 warn!(
                     limit = self.body_limit,
                     "a webhook that is too large was refused"
                 );
-                return refused(request, StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large");
+                return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "webhook_too_large"));
             }
         };
-        let now = authkit.inner.clock.unix_seconds();
         let signature = header(request.headers(), SIGNATURE).unwrap_or_default();
         let genuine = std::str::from_utf8(&body)
             .map_err(|_| "the body is no text".to_owned())
-            .and_then(|body| self.signatures.verify(signature, body, now));
+            .and_then(|body| self.signatures.verify(signature, body, now()));
         let secret = match genuine {
             Ok(secret) => secret,
             Err(reason) => {
@@ -65,17 +96,27 @@ impl Receiver {
                     reason,
                     "a webhook that WorkOS has not just signed was refused"
                 );
-                return refused(request, StatusCode::BAD_REQUEST, "webhook_refused");
+                return Err(refused(StatusCode::BAD_REQUEST, "webhook_refused"));
             }
         };
-        let Ok(event) = serde_json::from_slice::<WebhookEvent>(&body) else {
+        let Ok(event) = serde_json::from_slice(&body) else {
             error!("a webhook is genuine, but no event");
-            return refused(
-                request,
+            return Err(refused(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "webhook_unreadable",
-            );
+            ));
         };
+        Ok((secret, event))
+    }
+
+    async fn answer(
+        &self,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+        secret: &SecretString,
+        event: WebhookEvent,
+    ) -> HttpResponse {
+        let now = authkit.inner.clock.unix_seconds();
         let (id, name) = (event.id.clone(), event.event.clone());
         match self.take_in(authkit, secret, event, now).await {
             Ok(()) => HttpResponse::Ok().finish(),
@@ -120,6 +161,22 @@ impl Receiver {
         };
         self.deliveries.once(secret, &id, work).await
     }
+}
+
+/// What an event is about, as one of few words.
+fn kind(event: &str) -> &'static str {
+    let kinds = [
+        "authentication",
+        "invitation",
+        "organization",
+        "organization_membership",
+        "role",
+        "session",
+        "user",
+    ];
+    let about = event.split('.').next();
+    let known = kinds.into_iter().find(|kind| about == Some(kind));
+    known.unwrap_or("other")
 }
 
 /// The same answer whatever is wrong with a signature: it helps nobody to guess.
