@@ -42,9 +42,14 @@ fi
 
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-# As an application builds the library: nothing else in the workspace lends it a feature.
-for features in "" emulator testing introspection redis websocket; do
-    cargo clippy --locked --package authkit-actix --no-default-features --features "$features" -- -D warnings
+# As an application builds the library, without features and with each alone: nothing else in the
+# workspace lends it one.
+features=$(cargo metadata --locked --no-deps --format-version 1 | node --print '
+    const { packages } = JSON.parse(require("fs").readFileSync(0));
+    const { features } = packages.find(({ name }) => name === "authkit-actix");
+    Object.keys(features).filter((name) => name !== "default").join(" ")')
+for feature in "" $features; do
+    cargo clippy --locked --package authkit-actix --no-default-features --features "$feature" -- -D warnings
 done
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 cargo test --locked --workspace --all-features --no-fail-fast
