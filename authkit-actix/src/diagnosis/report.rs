@@ -14,11 +14,11 @@ use crate::config::ConfigError;
 /// Its [`Display`] is for a terminal, without colours:
 ///
 /// ```text
-/// AuthKit: 1 fault, 5 fine
+/// AuthKit: 1 fault, 6 fine
 ///
-/// fault        API key: WorkOS refuses it (status 401)
-///              > copy a key of the same environment as the client id from the WorkOS dashboard …
-/// fine         signing keys: 1 usable key at https://api.workos.com
+/// fault        API key: WorkOS refuses it for client_123 (status 401)
+///              > copy an API key and the client id of one environment from the WorkOS dashboard …
+/// fine         signing keys: 1 usable, from https://api.workos.com
 /// ```
 ///
 /// No secret is in it; serialized, it is a list of findings with `name`, `verdict`, `seen` and
