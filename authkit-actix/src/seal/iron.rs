@@ -213,9 +213,7 @@ fn is_salt(text: &str) -> bool {
 fn parse_expiry(text: &str) -> Option<Option<u64>> {
     match text.as_bytes() {
         [] => Some(None),
-        [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => {
-            text.parse().ok().map(Some)
-        }
+        [b'1'..=b'9', ..] => text.parse().ok().map(Some),
         _ => None,
     }
 }

@@ -32,3 +32,31 @@ impl SecretSeal {
 
 /// Bytes: no answer of WorkOS is larger.
 const LARGEST: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_secret_and_label_open_what_was_sealed() {
+        let seal = SecretSeal::new(b"a secret", "answers");
+        let sealed = seal.seal(b"some answer").expect("seals");
+        let open = |secret: &[u8], label| SecretSeal::new(secret, label).open(&sealed);
+        assert_eq!(open(b"a secret", "answers"), Some(b"some answer".to_vec()));
+        assert_eq!(open(b"another secret", "answers"), None);
+        assert_eq!(open(b"a secret", "sessions"), None);
+        assert_eq!(seal.open("some answer"), None);
+    }
+
+    #[test]
+    fn a_mebibyte_fits_and_a_byte_more_does_not() {
+        let seal = SecretSeal::new(b"a secret", "answers");
+        let largest = vec![b'x'; 1024 * 1024];
+        let sealed = seal.seal(&largest).expect("seals");
+        assert_eq!(seal.open(&sealed), Some(largest));
+        assert_eq!(
+            seal.seal(&vec![b'x'; 1024 * 1024 + 1]),
+            Err(SealError::TooLarge)
+        );
+    }
+}
