@@ -296,7 +296,7 @@ impl Config {
                  protect state-changing routes against forgery"
             );
         }
-        Ok(Self {
+        let config = Self {
             client_id,
             api_key,
             cookie_passwords,
@@ -326,7 +326,22 @@ impl Config {
             sessions_in_redis: code.sessions_in_redis,
             #[cfg(feature = "redis")]
             strict_revocation: code.strict_revocation,
-        })
+        };
+        if config.hosts_share_no_cookies() {
+            tracing::warn!(
+                base_url = config.base_url.as_str(),
+                redirect_uri = config.redirect_uri.as_str(),
+                "the redirect URI is on another host than the base URL, and no cookie domain covers \
+                 both: the session that a callback sets does not reach the application"
+            );
+        }
+        Ok(config)
+    }
+
+    /// Whether what the callback sets stays behind when the browser goes on to the base URL.
+    pub(crate) fn hosts_share_no_cookies(&self) -> bool {
+        let callback = Origin::of(&self.redirect_uri);
+        self.cookie.domain.is_none() && callback.host() != self.base_url.host()
     }
 }
 

@@ -27,6 +27,7 @@ mod server_sessions;
 mod session_ages;
 mod sessions_in_handlers;
 mod shared_sessions;
+mod sign_in_loops;
 mod sign_in_urls;
 mod sign_out;
 mod signing_in;

@@ -24,6 +24,8 @@ pub(crate) struct SignInState {
     pub(crate) issued_at: i64,
     /// The sign-in started again because its first state was too old; it does so once.
     pub(crate) restarted: bool,
+    /// How often in a row the browser has been to AuthKit and back without keeping a session.
+    pub(crate) rounds: u8,
 }
 
 /// What a sign-in asks AuthKit for.
@@ -134,6 +136,8 @@ struct StateDocument {
     issued_at: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     restarted: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    rounds: u8,
 }
 
 impl SignInState {
@@ -145,6 +149,7 @@ impl SignInState {
             redirect_uri: self.redirect_uri.as_ref().map(Url::to_string),
             issued_at: self.issued_at,
             restarted: self.restarted,
+            rounds: self.rounds,
         };
         let json = serde_json::to_vec(&document).map_err(|_| SealError::Malformed)?;
         sealer.seal(Purpose::SignInState, &json).map(SealedState)
@@ -164,6 +169,7 @@ impl SignInState {
             redirect_uri: document.redirect_uri.and_then(|uri| uri.parse().ok()),
             issued_at: document.issued_at,
             restarted: document.restarted,
+            rounds: document.rounds,
         })
     }
 
@@ -192,6 +198,10 @@ fn is_sign_in(screen: &Screen) -> bool {
     *screen == Screen::SignIn
 }
 
+fn is_zero(rounds: &u8) -> bool {
+    *rounds == 0
+}
+
 /// Seconds between the start of a sign-in and its callback.
 pub(crate) const STATE_LIFETIME: i64 = 600;
 
@@ -215,6 +225,7 @@ mod tests {
             redirect_uri: None,
             issued_at: 1000,
             restarted: true,
+            rounds: 2,
         }
     }
 
@@ -226,6 +237,7 @@ mod tests {
         assert_eq!(opened.return_to, state().return_to);
         assert_eq!(opened.options, state().options);
         assert!(opened.restarted);
+        assert_eq!(opened.rounds, 2);
     }
 
     #[test]

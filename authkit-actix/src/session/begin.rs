@@ -188,6 +188,11 @@ impl Beginnings {
         }
     }
 
+    /// Whether the sign-in of this state has come back here within the last ten minutes.
+    pub(crate) fn has_begun(&self, once: &str) -> bool {
+        self.flights.knows(FlightKey::of(once))
+    }
+
     /// Verifies and seals a session that another flow has begun.
     pub(crate) async fn adopt(&self, answer: Authentication) -> Result<Arc<Begun>, BeginError> {
         let means = Arc::clone(&self.means);

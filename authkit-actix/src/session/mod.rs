@@ -12,6 +12,7 @@ macro_rules! decision {
 }
 
 mod age;
+mod arrivals;
 mod begin;
 mod hooks;
 mod iron_document;
@@ -37,6 +38,7 @@ pub(crate) use decision;
 
 pub(crate) use self::{
     age::AgeLimits,
+    arrivals::Arrival,
     begin::{BeginError, BeginHook, Beginning, Beginnings, Begun, Grant, Means},
     hooks::{Hooks, SessionHook, SessionHooks},
     notices::{Notice, Notices},
@@ -156,6 +158,9 @@ pub(crate) enum CookieChange {
     ClearUnlessRenewed,
 }
 
+/// The end of an access token's signature: enough to tell sessions apart, and too little to be one.
+type Mark = [u8; 16];
+
 impl Session {
     /// The session that an answer of WorkOS begins or continues.
     pub(crate) fn from_authentication(answer: Authentication, previous: Option<&Session>) -> Self {
@@ -174,6 +179,11 @@ impl Session {
             signed_in_at: previous.and_then(|previous| previous.signed_in_at),
             last_used_at: previous.and_then(|previous| previous.last_used_at),
         }
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        let token = self.access_token.expose_secret().as_bytes();
+        token.last_chunk().copied()
     }
 
     /// Whether it is the same session between the same two refreshes.

@@ -10,8 +10,9 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
-    AgeLimits, CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
+    AgeLimits, Arrival, CookieChange, Freshness, Notices, Outcome, Resolution, Session, SignedIn,
     age::{Age, begun_at},
+    arrivals::Arrivals,
     refresh::{RefreshSettings, Refreshes},
     revocation::Standing,
     seal::SessionSeal,
@@ -30,6 +31,7 @@ pub(crate) struct Sessions {
     pub(super) tokens: Arc<Tokens>,
     pub(super) refreshes: Refreshes,
     pub(super) notices: Arc<Notices>,
+    arrivals: Arrivals,
     clock_warning: Once,
     /// Where the server keeps sessions, if the browser does not.
     pub(super) stored: Option<Arc<StoredSessions>>,
@@ -106,6 +108,7 @@ impl Sessions {
             refreshes: Refreshes::new(Arc::clone(&seal), Arc::clone(&tokens), clock, refresh),
             seal,
             tokens,
+            arrivals: Arrivals::default(),
             clock_warning: Once::new(),
         }
     }
@@ -157,6 +160,16 @@ impl Sessions {
             ends_at: self.limits.ends_at(session, claims),
         };
         self.notices.watch(claims, limits)
+    }
+
+    /// Awaits a session that has just begun; says what has become of its user's one before it.
+    pub(crate) fn awaits(&self, session: &Session) -> Arrival {
+        self.arrivals.awaits(session, self.clock.unix_seconds())
+    }
+
+    /// What has become of the latest sign-in of a user.
+    pub(crate) fn arrival_of(&self, user_id: &str) -> Arrival {
+        self.arrivals.of(user_id, self.clock.unix_seconds())
     }
 
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
@@ -272,6 +285,7 @@ impl Sessions {
         }
         if !opened.is_successor {
             self.refreshes.arrived(&opened.session);
+            self.arrivals.arrived(&opened.session, now);
         }
         if expired || (!opened.is_successor && self.refreshes.is_due(&claims, now)) {
             decision!(

@@ -21,7 +21,7 @@ use super::{
     extract::{Answer, Extraction, extract},
     rejection::{self, Rejection},
     request_session::{RequestSession, request_info},
-    set_cookie,
+    rounds, set_cookie,
 };
 use crate::{
     access::{self, AuthUser},
@@ -727,6 +727,10 @@ pub(super) fn end_session_in(
         if let Ok(removal) = removal.parse() {
             headers.append(SET_COOKIE, removal);
         }
+    }
+    let forgotten = rounds::forgotten(&config.cookie, request);
+    if let Some(Ok(removal)) = forgotten.map(|removal| removal.parse()) {
+        headers.append(SET_COOKIE, removal);
     }
     CachePolicy::private(request.headers()).apply(headers);
     at_workos

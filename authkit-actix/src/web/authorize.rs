@@ -15,6 +15,7 @@ use super::{
     negotiate::header,
     rejection,
     request_session::request_info,
+    rounds::Rounds,
     set_cookie::{self, cookie_pairs},
 };
 use crate::{
@@ -60,6 +61,10 @@ impl SignInStart {
     /// In an environment that nobody has claimed, AuthKit wants a nonce, which takes a call: there
     /// the way leads through the application's own sign-in route.
     pub(super) fn response(self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+        let rounds = Rounds::of(authkit, request);
+        if rounds.are_a_loop(request) {
+            return rounds.explanation(authkit, request, &self);
+        }
         if authkit.inner.config.claim_token.is_none() {
             return self.at_authkit(authkit, request, None);
         }
@@ -112,6 +117,7 @@ impl SignInStart {
             redirect_uri: (redirect_uri != inner.config.redirect_uri).then(|| redirect_uri.clone()),
             issued_at: now,
             restarted: self.restarted,
+            rounds: Rounds::of(authkit, request).count,
         };
         let mut sealed = state.seal(&inner.sealer);
         if !sealed.as_ref().is_ok_and(fits_a_cookie) {
@@ -238,8 +244,10 @@ fn superseded(authkit: &AuthKit, request: &HttpRequest, sealed: &SealedState) ->
 }
 
 /// A sign-in that was started in this browser and has not come back.
-pub(super) struct Pending {
+pub(super) struct Pending<'a> {
     pub(super) name: String,
+    pub(super) value: &'a str,
+    pub(super) rounds: u8,
     issued_at: i64,
     bytes: usize,
 }
@@ -248,7 +256,7 @@ pub(super) struct Pending {
 pub(super) fn verifier_cookies<'a>(
     authkit: &'a AuthKit,
     request: &'a HttpRequest,
-) -> impl Iterator<Item = Pending> + 'a {
+) -> impl Iterator<Item = Pending<'a>> {
     request
         .headers()
         .get_all(COOKIE)
@@ -258,6 +266,8 @@ pub(super) fn verifier_cookies<'a>(
             let state = SignInState::open(value, &authkit.inner.sealer).ok()?;
             Some(Pending {
                 name: name.to_owned(),
+                value,
+                rounds: state.rounds,
                 issued_at: state.issued_at,
                 bytes: cookie_bytes(value),
             })

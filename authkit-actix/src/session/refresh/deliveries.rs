@@ -8,15 +8,10 @@ use std::{
     },
 };
 
-use secrecy::ExposeSecret as _;
-
 use super::Session;
-use crate::flights::FlightKey;
+use crate::{flights::FlightKey, session::Mark};
 
 /// The sessions that no request has brought back yet, and the flights that made them.
-///
-/// A session is known by the end of its access token's signature: enough to tell tokens apart, and
-/// too little to be one.
 #[derive(Default)]
 pub(super) struct Deliveries {
     /// The one look that requests pay for while nothing is awaited.
@@ -31,13 +26,11 @@ struct Awaited {
     order: VecDeque<Mark>,
 }
 
-type Mark = [u8; 16];
-
 impl Deliveries {
     /// Awaits a session. Of too many, the one that is awaited longest is given up: its flight is
     /// returned.
     pub(super) fn awaits(&self, session: &Session, flight: FlightKey) -> Option<FlightKey> {
-        let mark = mark_of(session)?;
+        let mark = session.mark()?;
         let mut awaited = self.lock();
         awaited.flights.insert(mark, flight);
         awaited.order.push_back(mark);
@@ -62,7 +55,7 @@ impl Deliveries {
             return None;
         }
         let mut awaited = self.lock();
-        let flight = awaited.flights.remove(&mark_of(session)?)?;
+        let flight = awaited.flights.remove(&session.mark()?)?;
         self.many.store(awaited.flights.len(), Ordering::Release);
         Some(flight)
     }
@@ -70,11 +63,6 @@ impl Deliveries {
     fn lock(&self) -> MutexGuard<'_, Awaited> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn mark_of(session: &Session) -> Option<Mark> {
-    let token = session.access_token.expose_secret().as_bytes();
-    token.last_chunk().copied()
 }
 
 const MOST_AWAITED: usize = 10_000;

@@ -5,7 +5,12 @@ use crate::{
     authkit::AuthKit,
     oauth::{ReturnTo, Screen, SignInOptions},
     seal::Sealer,
-    web::{authorize::SignInStart, negotiate::is_prefetch, rejection::nothing_yet},
+    web::{
+        authorize::SignInStart,
+        negotiate::{header, is_prefetch},
+        rejection::nothing_yet,
+        rounds::Rounds,
+    },
 };
 
 /// Starts a sign-in, whoever is signed in already: the way in for links, and for flows that begin at
@@ -26,9 +31,15 @@ async fn start(request: &HttpRequest, authkit: &AuthKit, screen: Screen) -> Http
         return nothing_yet(request);
     }
     let sealer = &authkit.inner.sealer;
-    sign_in_from_query(request.query_string(), screen, sealer)
-        .response_with_nonce(authkit, request)
-        .await
+    let start = sign_in_from_query(request.query_string(), screen, sealer);
+    // Whoever clicks or types may always try; a redirect that comes round again may not.
+    if header(request.headers(), "sec-fetch-site") == Some("cross-site") {
+        let rounds = Rounds::of(authkit, request);
+        if rounds.are_a_loop(request) {
+            return rounds.explanation(authkit, request, &start);
+        }
+    }
+    start.response_with_nonce(authkit, request).await
 }
 
 /// The parameters that anybody may write, or, sealed in `options`, those that the application wrote.

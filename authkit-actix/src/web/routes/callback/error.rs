@@ -1,3 +1,5 @@
+use std::iter;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -11,7 +13,10 @@ use crate::{
     authkit::AuthKit,
     oauth::SignInOptions,
     session::BeginError,
-    web::rejection::{Problem, refusal},
+    web::{
+        lost_cookie::Loss,
+        rejection::{Problem, refusal},
+    },
 };
 
 /// Why a callback gave no session.
@@ -141,15 +146,23 @@ impl CallbackError {
         }
     }
 
-    pub(super) fn response(&self, authkit: &AuthKit, request: &HttpRequest) -> HttpResponse {
+    /// `losses` is what may have become of the sign-in's cookie.
+    pub(super) fn response(
+        &self,
+        authkit: &AuthKit,
+        request: &HttpRequest,
+        losses: &[Loss],
+    ) -> HttpResponse {
         if *self == Self::AmbiguousState {
             warn!("a callback with two verifier cookies of one name was refused");
         }
         let (status, code, title, detail) = self.describe();
+        let reasons = losses.iter().map(|loss| loss.sentence());
+        let detail: Vec<_> = iter::once(detail).chain(reasons).collect();
         let problem = Problem {
             code,
             title,
-            detail,
+            detail: &detail.join(" "),
             sign_in_url: Some(authkit.sign_in_address(
                 &authkit.origin(request),
                 &SignInOptions::default(),

@@ -18,7 +18,7 @@ use actix_web::{
 use secrecy::SecretString;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
-use tracing::{Instrument as _, Span, field::Empty, info_span};
+use tracing::{Instrument as _, Span, field::Empty, info_span, warn};
 
 pub use self::{
     error::CallbackError,
@@ -40,10 +40,12 @@ use crate::{
     web::{
         authorize::SignInStart,
         cache_control::CachePolicy,
+        lost_cookie::{self, Loss},
         negotiate::is_prefetch,
         pages::Page,
         rejection,
         request_session::RequestSession,
+        rounds::{self, Rounds},
         set_cookie::{self, cookie_pairs},
     },
     workos::OrganizationChoice,
@@ -266,11 +268,18 @@ async fn respond(
 ) -> HttpResponse {
     let mut response = match outcome {
         Ok(Finished::SignedIn {
-            return_to, origin, ..
+            return_to,
+            origin,
+            rounds,
+            ..
         }) => {
             let option = options.return_to.as_ref().filter(|_| return_to.is_root());
             let origin = origin.as_ref().unwrap_or(&authkit.inner.config.base_url);
-            go_on(authkit, &option.unwrap_or(&return_to).on(origin))
+            let mut response = go_on(authkit, &option.unwrap_or(&return_to).on(origin));
+            if let Some(Ok(rounds)) = rounds.map(|rounds| rounds.parse()) {
+                response.headers_mut().append(SET_COOKIE, rounds);
+            }
+            response
         }
         Ok(Finished::Restart(sign_in)) => sign_in.response_with_nonce(authkit, request).await,
         Ok(Finished::ChooseOrganization(response)) => response,
@@ -280,9 +289,10 @@ async fn respond(
                 code = error.code(),
                 "a sign-in ended without a session"
             );
+            let losses = losses(authkit, request, &error);
             match &options.on_error {
                 Some(on_error) => on_error(&error, request),
-                None => error.response(authkit, request),
+                None => error.response(authkit, request, &losses),
             }
         }
     };
@@ -298,6 +308,8 @@ enum Finished {
         origin: Option<Origin>,
         /// The sign-in had ended before, and its session is there.
         is_replay: bool,
+        /// What becomes of the count of [`Rounds`], as a `Set-Cookie` value.
+        rounds: Option<String>,
     },
     Restart(SignInStart),
     ChooseOrganization(HttpResponse),
@@ -371,6 +383,7 @@ async fn finish(
         Err(BeginError::Spent) => return replayed(authkit, session, request, sealed).await,
         Err(error) => return Err(error.into()),
     };
+    let rounds = rounds::after_sign_in(authkit, session, request, state.rounds, &begun).await;
     session.replace(Resolution {
         outcome: Outcome::SignedIn(begun.signed_in.clone()),
         cookie: CookieChange::Set(begun.sealed.clone()),
@@ -379,6 +392,7 @@ async fn finish(
         return_to: state.return_to,
         origin: state.redirect_uri.as_ref().map(Origin::of),
         is_replay: false,
+        rounds,
     })
 }
 
@@ -392,15 +406,51 @@ async fn replayed(
 ) -> Result<Finished, CallbackError> {
     let state = SignInState::open(sealed, &authkit.inner.sealer)
         .map_err(|_| CallbackError::UnknownState)?;
+    let inner = &authkit.inner;
+    // The way back leads to another host, which may know nothing of the session here and start the
+    // next sign-in, and so on.
+    let leads_away = state.redirect_uri.is_none()
+        && inner.config.hosts_share_no_cookies()
+        && !inner.beginnings.has_begun(sealed);
     match session.resolution(request).await.outcome {
+        Outcome::SignedIn(_) if leads_away && Rounds::of(authkit, request).are_too_many() => {
+            Err(CallbackError::UnknownState)
+        }
         Outcome::SignedIn(_) => Ok(Finished::SignedIn {
             return_to: state.return_to,
             origin: state.redirect_uri.as_ref().map(Origin::of),
             is_replay: true,
+            rounds: leads_away.then(|| Rounds::of(authkit, request).with_one_more(authkit)),
         }),
         Outcome::SignedOut { .. } => Err(CallbackError::UnknownState),
         Outcome::CannotTell { retry_after } => Err(CallbackError::CannotTell { retry_after }),
     }
+}
+
+/// What may have become of the cookie of a sign-in that was started here a moment ago and comes back
+/// without it.
+fn losses(authkit: &AuthKit, request: &HttpRequest, error: &CallbackError) -> Vec<Loss> {
+    let inner = &authkit.inner;
+    let sealed = CallbackQuery::parse(request.query_string()).state;
+    let is_lost = sealed.is_some_and(|sealed| {
+        *error == CallbackError::UnknownState
+            && carried(request, &sealed).is_empty()
+            && !inner.beginnings.has_begun(&sealed)
+            && SignInState::open(&sealed, &inner.sealer)
+                .is_ok_and(|state| !state.is_too_old(inner.clock.unix_seconds()))
+    });
+    if !is_lost {
+        return Vec::new();
+    }
+    let losses = lost_cookie::of_any_cookie(authkit, request);
+    warn!(
+        likely = ?losses,
+        host = request.connection_info().host(),
+        base_url = authkit.base_url(),
+        cookie_domain = inner.config.cookie.domain,
+        "a sign-in came back without its cookie, or in another browser"
+    );
+    losses
 }
 
 /// The values of the verifier cookie that belongs to a state.

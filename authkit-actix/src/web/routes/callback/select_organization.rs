@@ -180,6 +180,8 @@ async fn finish(
         return_to: ReturnTo::parse_or_root(&pending.return_to),
         origin: pending.redirect_uri.as_ref().map(Origin::of),
         is_replay: false,
+        // The user's own choice lies between.
+        rounds: None,
     })
 }
 
