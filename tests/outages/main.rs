@@ -7,6 +7,7 @@ mod lost_answers;
 mod sign_out_races;
 mod too_many_calls;
 mod undelivered;
+mod unpublished_keys;
 mod waiting;
 
 use authkit_actix::emulator::Endpoint;

@@ -170,7 +170,7 @@ impl Sessions {
             let cookie = CookieChange::Set(Arc::clone(&successor.sealed));
             if successor.untimely {
                 self.clocks_are_apart();
-                return Step::Done(cannot_tell(CLOCKS_APART_RETRY, cookie));
+                return Step::Done(cannot_tell(self.clocks_apart_retry(), cookie));
             }
             return self.check(Opened {
                 session: Arc::clone(&successor.session),
@@ -180,7 +180,7 @@ impl Sessions {
         };
         if successor.untimely {
             self.clocks_are_apart();
-            return Step::Done(cannot_tell(CLOCKS_APART_RETRY, previous.cookie));
+            return Step::Done(cannot_tell(self.clocks_apart_retry(), previous.cookie));
         }
         let session = match self.load(handle).await {
             // Whichever instance made the refresh has put what came of it there.
@@ -200,6 +200,11 @@ impl Sessions {
             cookie: previous.cookie,
             is_successor: true,
         })
+    }
+
+    /// Seconds until the next refresh, which may bring a token that fits this machine's clock.
+    fn clocks_apart_retry(&self) -> u64 {
+        self.refreshes.pause().unwrap_or(CLOCKS_APART_RETRY)
     }
 
     /// The step that follows when there is no successor.

@@ -96,6 +96,11 @@ impl Tokens {
         }
     }
 
+    /// When the next key fetch is allowed: at least 1.
+    pub(crate) fn seconds_until_next_fetch(&self) -> u64 {
+        self.jwks.seconds_until_next_fetch()
+    }
+
     fn look(&self, token: &str) -> Result<Verdict, verify::UnknownKey> {
         let now = self.clock.unix_seconds();
         let key = FlightKey::of(token);

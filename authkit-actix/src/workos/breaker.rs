@@ -48,16 +48,19 @@ impl Breaker {
     pub(crate) fn admit(&self) -> Result<(), u64> {
         let now = self.clock.unix_seconds();
         let mut state = self.lock();
-        let wait = state.resumes_at.saturating_sub(now);
-        // A clock that was set back ends the pause, or it might last for years.
-        if (1..=LONGEST_PAUSE).contains(&wait) {
-            return Err(wait.unsigned_abs());
+        if let Some(wait) = state.wait(now) {
+            return Err(wait);
         }
         if state.failures >= TRIPPING_FAILURES {
             state.is_probing = true;
             state.resumes_at = now.saturating_add(PROBE_SECONDS);
         }
         Ok(())
+    }
+
+    /// The seconds until the next try, while nobody is let through.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        self.lock().wait(self.clock.unix_seconds())
     }
 
     /// Takes note of how a call ended.
@@ -116,6 +119,16 @@ impl Breaker {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait(&self, now: i64) -> Option<u64> {
+        let wait = self.resumes_at.saturating_sub(now);
+        // A clock that was set back ends the pause, or it might last for years.
+        (1..=LONGEST_PAUSE)
+            .contains(&wait)
+            .then(|| wait.unsigned_abs())
     }
 }
 
@@ -270,7 +283,10 @@ mod tests {
         let stage = Stage::new();
         stage.breaker.pause(30);
         assert_eq!(stage.breaker.admit(), Err(30));
-        stage.advance(30);
+        stage.advance(29);
+        assert_eq!(stage.breaker.wait(), Some(1));
+        stage.advance(1);
+        assert_eq!(stage.breaker.wait(), None);
         assert_eq!(stage.breaker.admit(), Ok(()));
         stage.breaker.pause(30);
         stage.advance(-86_400);

@@ -36,6 +36,24 @@ impl RefreshFailure {
         is_outage: false,
         asked_to_wait: false,
     };
+
+    /// The same, for whoever asks so many seconds later.
+    pub(super) fn later(self, seconds: i64) -> Self {
+        match self {
+            Self::Unavailable {
+                retry_after,
+                is_outage,
+                asked_to_wait,
+            } => Self::Unavailable {
+                retry_after: retry_after
+                    .saturating_sub(u64::try_from(seconds).unwrap_or(0))
+                    .max(1),
+                is_outage,
+                asked_to_wait,
+            },
+            failure => failure,
+        }
+    }
 }
 
 /// How a refresh ended, in a word.

@@ -1,6 +1,6 @@
 //! One refresh, from the spent token to the sealed successor.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     request_info::RequestInfo,
     seal::SealError,
-    token::{KeysUnavailable, Verdict},
+    token::{AccessTokenClaims, KeysUnavailable, Verdict},
     workos::{Authentication, TransientReason},
 };
 
@@ -47,15 +47,20 @@ impl Flight {
         }
         let mut session = Session::from_authentication(answer, Some(&self.previous));
         let token = session.access_token.expose_secret();
-        let mut verified = None;
+        let mut renewed = None;
+        let mut verified = OnceLock::from(());
         let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;
         let untimely = match verdict.unwrap_or(Err(KeysUnavailable { retry_after: 1 })) {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
-                verified = Some(claims);
+                renewed = Some(claims);
                 false
             }
-            // Dropping WorkOS's answer would lose the session; it is verified when it is opened.
-            Err(KeysUnavailable { .. }) => false,
+            // Dropping WorkOS's answer would lose the session, and in a cookie a key set that is not up
+            // to date would have it forged.
+            Err(KeysUnavailable { .. }) => {
+                verified = OnceLock::new();
+                false
+            }
             Ok(Verdict::Expired(claims) | Verdict::NotYetValid(claims))
                 if claims.sub == session.user.id =>
             {
@@ -73,29 +78,42 @@ impl Flight {
         };
         decision!(means.settings.lift_decisions, "the session was refreshed");
         let session = Arc::new(session);
-        if let Some(stored) = &means.settings.stored {
+        if let Some(stored) = &means.settings.stored
+            && verified.get().is_some()
+        {
             stored.advance(&self.previous, &session).await;
         }
-        if let Some(claims) = verified {
-            means.settings.notices.renewed(&claims);
-            let signed_in = SignedIn {
-                session: Arc::clone(&session),
-                claims,
-                freshness: Freshness::Current,
-            };
-            let hooks = &means.settings.hooks;
-            hooks.refreshed(&Arc::new(signed_in), self.request);
+        if let Some(claims) = renewed {
+            means.renewed(&session, claims, self.request);
         }
         Ok(Arc::new(Successor {
             session,
             sealed,
             organization_id: self.organization_id,
             untimely,
+            verified,
         }))
     }
 }
 
 impl Means {
+    /// Tells whoever waits for it that a session has a new token.
+    pub(super) fn renewed(
+        &self,
+        session: &Arc<Session>,
+        claims: Arc<AccessTokenClaims>,
+        request: RequestInfo,
+    ) {
+        self.settings.notices.renewed(&claims);
+        let signed_in = SignedIn {
+            session: Arc::clone(session),
+            claims,
+            freshness: Freshness::Current,
+        };
+        let hooks = &self.settings.hooks;
+        hooks.refreshed(&Arc::new(signed_in), request);
+    }
+
     /// The value of a session's cookie.
     pub(super) fn cookie_of(&self, session: &mut Session) -> Result<Arc<str>, SealError> {
         match (session.handle(), &self.settings.stored) {

@@ -6,8 +6,12 @@ mod flight;
 mod pace;
 mod shared;
 mod spend;
+mod unverified;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{Instrument as _, Span, field::Empty, info_span, warn};
@@ -30,7 +34,6 @@ pub(crate) struct Refreshes {
     flights: Arc<Flights<Refreshed>>,
     deliveries: Arc<Deliveries>,
     means: Arc<Means>,
-    clock: Arc<dyn Clock>,
     pace: Arc<Pace>,
 }
 
@@ -40,6 +43,7 @@ struct Means {
     seal: Arc<SessionSeal>,
     tokens: Arc<Tokens>,
     breaker: Breaker,
+    clock: Arc<dyn Clock>,
 }
 
 /// What the application has settled about refreshes.
@@ -65,6 +69,8 @@ pub(crate) struct Successor {
     organization_id: Option<String>,
     /// Its token was genuine but not valid when it came: clocks are apart.
     pub(crate) untimely: bool,
+    /// Set when its token has been verified; the key may have been out of reach when it came.
+    verified: OnceLock<()>,
 }
 
 /// A refresh that gave no successor, and the organization it was for.
@@ -72,6 +78,8 @@ pub(crate) struct Successor {
 struct Failed {
     organization_id: Option<String>,
     failure: RefreshFailure,
+    /// Unix seconds.
+    at: i64,
 }
 
 type Refreshed = Result<Arc<Successor>, Failed>;
@@ -103,8 +111,8 @@ impl Refreshes {
                 seal,
                 tokens,
                 breaker: Breaker::new("session refreshes", Arc::clone(&clock)),
+                clock,
             }),
-            clock,
             pace: Arc::default(),
         }
     }
@@ -120,7 +128,12 @@ impl Refreshes {
     }
 
     pub(super) fn seconds_since(&self, time: i64) -> i64 {
-        self.clock.unix_seconds().saturating_sub(time)
+        self.means.clock.unix_seconds().saturating_sub(time)
+    }
+
+    /// The seconds until WorkOS is asked again, where it is not asked now.
+    pub(super) fn pause(&self) -> Option<u64> {
+        self.means.breaker.wait()
     }
 
     /// How many seconds before its end a token is refreshed.
@@ -192,6 +205,9 @@ impl Refreshes {
             let flight = || self.flight(key, &session, target, request.clone());
             match self.flights.join_or_start(key, flight).await {
                 Some(Ok(successor)) => {
+                    if let Err(failure) = self.means.verify(&successor, &request).await {
+                        return unless_reached(failure, reached.filter(|_| !target.is_switch));
+                    }
                     let is_meant =
                         !target.is_switch || successor.organization_id == target.organization_id();
                     // A straggler follows the refreshes since, lest an older session replace a newer.
@@ -202,15 +218,8 @@ impl Refreshes {
                     reached = Some(successor);
                 }
                 Some(Err(failed)) if failed.organization_id == target.organization_id() => {
-                    return match (failed.failure, reached) {
-                        // The straggler goes no further than others have come.
-                        (RefreshFailure::Unavailable { .. }, Some(successor))
-                            if !target.is_switch =>
-                        {
-                            Ok(successor)
-                        }
-                        (failure, _) => Err(failure),
-                    };
+                    let failure = failed.failure.later(self.seconds_since(failed.at));
+                    return unless_reached(failure, reached.filter(|_| !target.is_switch));
                 }
                 Some(Err(_)) => {}
                 None => break,
@@ -263,6 +272,17 @@ impl Refreshes {
     }
 }
 
+/// A straggler goes no further than others have come.
+fn unless_reached(
+    failure: RefreshFailure,
+    reached: Option<Arc<Successor>>,
+) -> Result<Arc<Successor>, RefreshFailure> {
+    match (failure, reached) {
+        (RefreshFailure::Unavailable { .. }, Some(successor)) => Ok(successor),
+        (failure, _) => Err(failure),
+    }
+}
+
 /// WorkOS may answer with the same refresh token again, so the access token belongs to the key: with
 /// the next one, the refresh token is spent anew.
 pub(super) fn key_of(session: &Session) -> FlightKey {
@@ -306,6 +326,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const SERVES_STRAGGLERS: i64 = 60;
 /// Seconds for which they do so if it never has.
 const KEPT_UNDELIVERED: i64 = 600;
+/// Seconds for which a successor waits for the key that its token is signed with: as long as an outage
+/// of the keys may be hoped to last.
+const KEPT_UNVERIFIED: i64 = 3600;
 const BUFFER: i64 = 60;
 const SHORT_BUFFER: i64 = 30;
 const SHORT_LIFE: i64 = 300;

@@ -1,13 +1,17 @@
 //! One refresh for all instances.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::shared::SharedStepUp, DEADLINE, Failed, KEPT_UNDELIVERED, RefreshFailure, Refreshed,
-    SERVES_STRAGGLERS, Session, Successor, failure::outcome, flight::Flight, tokens_of,
+    super::shared::SharedStepUp, DEADLINE, Failed, KEPT_UNDELIVERED, KEPT_UNVERIFIED,
+    RefreshFailure, Refreshed, SERVES_STRAGGLERS, Session, Successor, failure::outcome,
+    flight::Flight, tokens_of,
 };
 use crate::{
     metrics,
@@ -25,6 +29,8 @@ pub(super) struct Flown {
 struct SharedRefresh {
     organization_id: Option<String>,
     keep: Option<i64>,
+    /// When it failed, if it did: Unix seconds.
+    at: Option<i64>,
     outcome: Outcome,
 }
 
@@ -33,6 +39,7 @@ enum Outcome {
     Successor {
         session: String,
         untimely: bool,
+        verified: bool,
     },
     Ended,
     StepUp(SharedStepUp),
@@ -68,6 +75,7 @@ impl Flight {
                 refreshed: Err(Failed {
                     organization_id,
                     failure: RefreshFailure::TOO_LATE,
+                    at: means.clock.unix_seconds(),
                 }),
                 keep: None,
             },
@@ -81,9 +89,13 @@ impl Flight {
         metrics::session_refreshed(outcome(refreshed.as_ref()));
         let failure = match refreshed {
             Ok(successor) => {
+                let keep = match successor.verified.get() {
+                    Some(()) => KEPT_UNDELIVERED,
+                    None => KEPT_UNVERIFIED,
+                };
                 return Flown {
                     refreshed: Ok(successor),
-                    keep: Some(KEPT_UNDELIVERED),
+                    keep: Some(keep),
                 };
             }
             Err(failure) => failure,
@@ -104,6 +116,7 @@ impl Flight {
             refreshed: Err(Failed {
                 organization_id,
                 failure,
+                at: means.clock.unix_seconds(),
             }),
             keep: (keep > 0).then_some(keep),
         }
@@ -123,16 +136,21 @@ impl Shareable for Flown {
 
 impl SharedRefresh {
     fn of(flown: &Flown) -> Option<Self> {
-        let (organization_id, outcome) = match &flown.refreshed {
+        let (organization_id, at, outcome) = match &flown.refreshed {
             Ok(successor) => {
                 let session = String::from_utf8(successor.session.to_json()).ok()?;
                 let untimely = successor.untimely;
-                let outcome = Outcome::Successor { session, untimely };
-                (&successor.organization_id, outcome)
+                let outcome = Outcome::Successor {
+                    session,
+                    untimely,
+                    verified: successor.verified.get().is_some(),
+                };
+                (&successor.organization_id, None, outcome)
             }
             Err(Failed {
                 organization_id,
                 failure,
+                at,
             }) => {
                 let outcome = match failure {
                     RefreshFailure::Ended => Outcome::Ended,
@@ -147,12 +165,13 @@ impl SharedRefresh {
                         is_outage,
                     },
                 };
-                (organization_id, outcome)
+                (organization_id, Some(*at), outcome)
             }
         };
         Some(Self {
             organization_id: organization_id.clone(),
             keep: flown.keep,
+            at,
             outcome,
         })
     }
@@ -162,9 +181,14 @@ impl SharedRefresh {
         let failed = |failure| Failed {
             organization_id: organization_id.clone(),
             failure,
+            at: self.at.unwrap_or_else(|| means.clock.unix_seconds()),
         };
         let refreshed = match self.outcome {
-            Outcome::Successor { session, untimely } => means
+            Outcome::Successor {
+                session,
+                untimely,
+                verified,
+            } => means
                 .successor(&session, previous)
                 .map(|(session, sealed)| {
                     Arc::new(Successor {
@@ -172,6 +196,11 @@ impl SharedRefresh {
                         sealed,
                         organization_id: organization_id.clone(),
                         untimely,
+                        verified: if verified {
+                            OnceLock::from(())
+                        } else {
+                            OnceLock::new()
+                        },
                     })
                 })
                 .ok_or_else(|| failed(RefreshFailure::UNEXPLAINED)),
@@ -187,9 +216,13 @@ impl SharedRefresh {
                 is_outage,
             })),
         };
+        let waited = self.at.map_or(0, |at| means.clock.unix_seconds() - at);
         Flown {
             refreshed,
-            keep: self.keep,
+            keep: self
+                .keep
+                .map(|keep| keep - waited.clamp(0, keep))
+                .filter(|keep| *keep > 0),
         }
     }
 }
