@@ -15,10 +15,13 @@ use super::{
 use crate::{
     config::{CookieConfig, SameSite},
     oauth::{ReturnTo, SignInOptions, SignInState},
-    seal::{Purpose, Sealer},
+    seal::{IronSealer, Purpose, Sealer},
     session::Session,
     token::{KeySet, Verifier, fuzz_token},
-    workos::{Authentication, WorkOsError, fuzz_retry_after},
+    workos::{
+        Authentication, OrganizationMembership, User, WebhookEvent, WebhookSignatures, WorkOsError,
+        fuzz_retry_after,
+    },
 };
 
 /// `Cookie` headers, with a NUL between them.
@@ -59,6 +62,23 @@ pub fn seal(bytes: &[u8]) {
     }
     if let Ok(text) = str::from_utf8(bytes) {
         assert!(SEALER.open(Purpose::Session, text).is_err());
+    }
+}
+
+/// A value under the shared seal, and the content of one.
+pub fn iron_seal(bytes: &[u8]) {
+    if let Ok(sealed) = IRON.seal(bytes) {
+        let opened = IRON.open(&sealed, NOW);
+        assert!(opened.is_ok_and(|opened| opened.plaintext == bytes));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    for forged in [
+        text.to_string(),
+        format!("Fe26.2*{text}"),
+        format!("Fe26.2*1*{text}~2"),
+    ] {
+        assert!(IRON.open(&forged, NOW).is_err());
+        assert!(IRON.open(&forged, 0).is_err());
     }
 }
 
@@ -140,6 +160,24 @@ pub fn authorization(bytes: &[u8]) {
     }
 }
 
+/// The signature header of a webhook, and after the first line its body.
+pub fn webhook(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (header, body) = text.split_once('\n').unwrap_or((&text, ""));
+    let signatures = WebhookSignatures {
+        secrets: vec!["a secret that nobody knows".into()],
+        age_limit: Duration::from_secs(180),
+    };
+    for header in [header, &format!("t={NOW}000, v1={header}")] {
+        assert!(signatures.verify(header, body, NOW).is_err());
+    }
+    if let Ok(event) = serde_json::from_str::<WebhookEvent>(body) {
+        let _ = event.happened_at();
+        let _ = event.typed::<User>();
+        let _ = event.typed::<OrganizationMembership>();
+    }
+}
+
 /// A `Retry-After` header.
 pub fn retry_after(bytes: &[u8]) {
     fuzz_retry_after(bytes);
@@ -151,9 +189,17 @@ fn assert_is_local(path: &ReturnTo) {
     assert!(path.bytes().all(|byte| byte.is_ascii_graphic()));
 }
 
+static IRON: LazyLock<IronSealer> = LazyLock::new(|| {
+    IronSealer::new(
+        vec!["a password of the fuzz targets, long enough".into()],
+        Vec::new(),
+    )
+});
 static SEALER: LazyLock<Sealer> =
     LazyLock::new(|| Sealer::new(&["a password of the fuzz targets, long enough".into()]));
 
+/// Unix seconds.
+const NOW: i64 = 1_800_000_000;
 const NAME: &str = "wos-session";
 /// Of a key whose private half nobody has kept.
 const MODULUS: &str = "\
