@@ -114,6 +114,14 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         flight.is_some_and(|flight| !flight.is_over(now))
     }
 
+    /// Whether a flight for this key has landed, and its result still serves.
+    pub(crate) fn has_landed(&self, key: FlightKey) -> bool {
+        let now = self.clock.unix_seconds();
+        let table = lock(&self.table);
+        let flight = table.flights.get(&key);
+        flight.is_some_and(|flight| flight.landed.is_some() && !flight.is_over(now))
+    }
+
     /// Whether a flight for this key is under way, or has landed with such a result.
     pub(crate) fn knows_of(&self, key: FlightKey, is_such: impl FnOnce(&T) -> bool) -> bool {
         let now = self.clock.unix_seconds();

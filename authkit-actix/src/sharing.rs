@@ -48,6 +48,9 @@ pub(crate) trait Leases: Send + Sync {
         keep: Keep,
     ) -> BoxFuture<'a, Result<bool, Unreachable>>;
 
+    /// Whether there is a result.
+    fn is_settled<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, Unreachable>>;
+
     /// Gives the lease back without a result.
     fn release<'a>(&'a self, key: &'a str, lease: &'a str) -> BoxFuture<'a, ()>;
 }
@@ -111,6 +114,21 @@ impl Sharing {
     #[cfg(feature = "redis")]
     pub(crate) fn through(leases: Arc<dyn Leases>) -> Self {
         Self(Some(leases))
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether an instance has done this work, as far as anybody can be asked.
+    pub(crate) async fn is_done(&self, topic: &str, secret: &str) -> bool {
+        match &self.0 {
+            Some(leases) => leases
+                .is_settled(&key_of(topic, secret))
+                .await
+                .unwrap_or(false),
+            None => false,
+        }
     }
 
     /// Does the work, or waits for the instance that does; `None` if that takes it too long.

@@ -88,14 +88,16 @@ async fn a_machine_that_stalls_past_its_lease_is_overtaken_and_does_no_harm_when
     let [first, second] = &machines.instances[..] else {
         panic!("two machines");
     };
-    let delay = Fault::Delay(Duration::from_millis(500)).times(1);
+    let delay = Fault::Delay(Duration::from_secs(1)).times(1);
     machines
         .emulator
         .fault(Endpoint::AuthenticateRefresh, delay);
     let (stalling, other) = (first.browser(), second.browser());
     let began = Instant::now();
     let (late, ()) = tokio::join!(stalling.api_with(ME, &cookie), async {
-        pause(200).await;
+        while machines.refreshes() == 0 {
+            pause(10).await;
+        }
         first.signal("STOP");
         served(&other, &cookie, began).await;
         first.signal("CONT");

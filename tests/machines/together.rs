@@ -108,6 +108,32 @@ async fn a_switch_at_one_machine_waits_for_a_refresh_at_the_other_and_goes_on_fr
 }
 
 #[tokio::test]
+async fn a_straggler_gets_what_another_machine_has_made_of_the_session_since() {
+    let machines = Machines::with(RefreshReuse::Strict, &[]);
+    let cookie = machines.expired_of(GRACE);
+    let [first, second] = &machines.instances[..] else {
+        panic!("two machines");
+    };
+    let mut there = second.browser();
+    let refreshed = first.browser().api_with(ME, &cookie).await;
+    let renewed = refreshed.set_cookie("wos-session").expect("a new session");
+    there.set_cookie("wos-session", &renewed.value);
+    let headers = [
+        ("content-type", "application/json"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let wanted = r#"{"organization_id": "org_globex"}"#;
+    let address = "/authkit/organization";
+    let switched = there.send(Method::POST, address, &headers, wanted).await;
+    assert_eq!(switched.status, 200, "{}", switched.body);
+
+    let straggler = first.browser().api_with(ME, &cookie).await;
+    assert_eq!(straggler.status, 200, "{}", straggler.body);
+    assert_eq!(straggler.json()["organization_id"], "org_globex");
+    assert_eq!(machines.refreshes(), 2);
+}
+
+#[tokio::test]
 async fn a_session_that_has_ended_costs_one_call_at_all_machines() {
     let machines = Machines::with(RefreshReuse::Strict, &[]);
     let cookie = machines.expired();

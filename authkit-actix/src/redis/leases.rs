@@ -74,6 +74,18 @@ impl Leases for Redis {
         .boxed()
     }
 
+    fn is_settled<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, Unreachable>> {
+        async move {
+            let name = name_of(key);
+            // A lease, a failure or nothing: the first two letters tell, and the result stays there.
+            let mut look = redis::cmd("GETRANGE");
+            look.arg(&name).arg(0).arg(1);
+            let kind: String = self.lease_call(&name, Call::Command(look)).await?;
+            Ok(kind == "R:")
+        }
+        .boxed()
+    }
+
     fn release<'a>(&'a self, key: &'a str, lease: &'a str) -> BoxFuture<'a, ()> {
         async move {
             let name = name_of(key);

@@ -164,7 +164,7 @@ async fn hear(subscription: PubSub, notices: &Notices) {
 
 fn apply(text: &[u8], notices: &Notices) {
     match serde_json::from_slice(text) {
-        Ok(notice) => notices.apply(notice),
+        Ok(notice) => notices.apply(&notice),
         Err(_) => warn!("another instance says something about sessions that is not understood"),
     }
 }

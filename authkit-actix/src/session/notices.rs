@@ -88,13 +88,14 @@ impl Notices {
         if let Some(elsewhere) = self.elsewhere.get() {
             elsewhere.tell(&notice);
         }
-        self.apply(notice);
+        self.apply(&notice);
     }
 
     /// Acts on what became known, here or elsewhere; twice is as good as once.
-    pub(crate) fn apply(&self, notice: Notice) {
-        self.watchers.apply(&notice);
+    pub(crate) fn apply(&self, notice: &Notice) {
+        // Whoever is woken and asks finds the session ended.
         self.revocations.apply(notice);
+        self.watchers.apply(notice);
     }
 
     /// Whether a session is known to have ended.

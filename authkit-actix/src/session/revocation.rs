@@ -71,20 +71,22 @@ impl Revocations {
         }
     }
 
-    pub(super) fn apply(&self, notice: Notice) {
+    pub(super) fn apply(&self, notice: &Notice) {
         let (subject, until) = match notice {
             Notice::SessionEnded { session_id, until } => {
-                (Subject::Session(session_id.into()), until)
+                (Subject::Session(Cow::Owned(session_id.clone())), until)
             }
-            Notice::UserEnded { user_id, until } => (Subject::User(user_id.into()), until),
+            Notice::UserEnded { user_id, until } => {
+                (Subject::User(Cow::Owned(user_id.clone())), until)
+            }
             Notice::MembershipChanged {
                 user_id,
                 organization_id,
                 until,
             } => {
                 let subject = Subject::Member {
-                    user_id: user_id.into(),
-                    organization_id: organization_id.into(),
+                    user_id: Cow::Owned(user_id.clone()),
+                    organization_id: Cow::Owned(organization_id.clone()),
                 };
                 (subject, until)
             }
@@ -92,7 +94,7 @@ impl Revocations {
         };
         let now = self.clock.unix_seconds();
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        list.add(subject, until, now.saturating_add(KEPT_FOR));
+        list.add(subject, *until, now.saturating_add(KEPT_FOR));
         list.forget(now);
         self.any.store(true, Ordering::Release);
     }
@@ -214,8 +216,8 @@ mod tests {
     fn a_session_has_ended_for_its_tokens_until_that_time() {
         let (_, revocations) = at(1000);
         assert_eq!(revocations.standing(&token("s1", 900)), Standing::Good);
-        revocations.apply(session_ended("s1", 1000));
-        revocations.apply(session_ended("s1", 950));
+        revocations.apply(&session_ended("s1", 1000));
+        revocations.apply(&session_ended("s1", 950));
         for (sid, iat, standing) in [
             ("s1", 900, Standing::Ended),
             ("s1", 1000, Standing::Ended),
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn a_user_has_lost_every_session_and_a_member_needs_a_newer_token() {
         let (_, revocations) = at(1000);
-        revocations.apply(Notice::MembershipChanged {
+        revocations.apply(&Notice::MembershipChanged {
             user_id: "user_ada".to_owned(),
             organization_id: "org_acme".to_owned(),
             until: 990,
@@ -247,7 +249,7 @@ mod tests {
         elsewhere.org_id = None;
         assert_eq!(revocations.standing(&elsewhere), Standing::Good);
 
-        revocations.apply(Notice::UserEnded {
+        revocations.apply(&Notice::UserEnded {
             user_id: "user_ada".to_owned(),
             until: 1000,
         });
@@ -259,13 +261,13 @@ mod tests {
     #[test]
     fn an_entry_is_kept_as_long_as_a_token_can_live_and_longer_if_said_again() {
         let (clock, revocations) = at(1000);
-        revocations.apply(session_ended("s1", 1000));
-        revocations.apply(session_ended("s2", 1000));
+        revocations.apply(&session_ended("s1", 1000));
+        revocations.apply(&session_ended("s2", 1000));
         clock.0.fetch_add(KEPT_FOR, Ordering::SeqCst);
-        revocations.apply(session_ended("s2", 1000));
+        revocations.apply(&session_ended("s2", 1000));
         assert_eq!(revocations.standing(&token("s1", 999)), Standing::Ended);
         clock.0.fetch_add(1, Ordering::SeqCst);
-        revocations.apply(session_ended("s3", 1000));
+        revocations.apply(&session_ended("s3", 1000));
         assert_eq!(revocations.standing(&token("s1", 999)), Standing::Good);
         assert_eq!(revocations.standing(&token("s2", 999)), Standing::Ended);
     }
@@ -274,7 +276,7 @@ mod tests {
     fn of_too_many_the_oldest_go() {
         let (_, revocations) = at(1000);
         for number in 0..=MOST_SUBJECTS {
-            revocations.apply(session_ended(&number.to_string(), 1000));
+            revocations.apply(&session_ended(&number.to_string(), 1000));
         }
         assert_eq!(revocations.standing(&token("0", 999)), Standing::Good);
         assert_eq!(revocations.standing(&token("1", 999)), Standing::Ended);

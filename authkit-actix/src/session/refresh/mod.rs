@@ -202,6 +202,7 @@ impl Refreshes {
         let mut reached = None;
         for _ in 0..MOST_ROUNDS {
             let key = key_of(&session);
+            let is_straggler = self.flights.has_landed(key);
             let flight = || self.flight(key, &session, target, request.clone());
             match self.flights.join_or_start(key, flight).await {
                 Some(Ok(successor)) => {
@@ -211,7 +212,9 @@ impl Refreshes {
                     let is_meant =
                         !target.is_switch || successor.organization_id == target.organization_id();
                     // A straggler follows the refreshes since, lest an older session replace a newer.
-                    if is_meant && !self.flights.knows(key_of(&successor.session)) {
+                    let is_overtaken = self.flights.knows(key_of(&successor.session))
+                        || is_straggler && self.is_followed_elsewhere(&successor.session).await;
+                    if is_meant && !is_overtaken {
                         return Ok(successor);
                     }
                     session = Arc::clone(&successor.session);
@@ -226,6 +229,22 @@ impl Refreshes {
             }
         }
         Err(RefreshFailure::UNEXPLAINED)
+    }
+
+    /// Whether another instance has refreshed a session of which this one knows no successor. Those in
+    /// a store are read from there in any case.
+    async fn is_followed_elsewhere(&self, session: &Session) -> bool {
+        let RefreshSettings {
+            sharing,
+            background,
+            ..
+        } = &self.means.settings;
+        if !sharing.is_on() || session.place.is_some() {
+            return false;
+        }
+        let (sharing, tokens) = (sharing.clone(), tokens_of(session));
+        let look = async move { sharing.is_done(TOPIC, tokens.expose_secret()).await };
+        background.spawn(look).await.unwrap_or(false)
     }
 
     /// What happens on the background thread, whoever waits for it.
@@ -319,6 +338,8 @@ impl<'a> Target<'a> {
     }
 }
 
+/// What instances call a refresh.
+const TOPIC: &str = "refresh";
 /// The key fetch for the new token included.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Seconds for which requests with the old cookie get the successor without a call, once the new

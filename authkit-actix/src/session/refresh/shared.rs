@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::shared::SharedStepUp, DEADLINE, Failed, KEPT_UNDELIVERED, KEPT_UNVERIFIED,
-    RefreshFailure, Refreshed, SERVES_STRAGGLERS, Session, Successor, failure::outcome,
+    RefreshFailure, Refreshed, SERVES_STRAGGLERS, Session, Successor, TOPIC, failure::outcome,
     flight::Flight, tokens_of,
 };
 use crate::{
@@ -56,7 +56,7 @@ impl Flight {
         let (means, previous) = (Arc::clone(&self.means), Arc::clone(&self.previous));
         let organization_id = self.organization_id.clone();
         let terms = Terms {
-            topic: "refresh",
+            topic: TOPIC,
             // WorkOS repeats its answer for ten seconds at least.
             lease: Duration::from_secs(3),
             patience: DEADLINE,
