@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export AUTHKIT_TESTS_COOKIES="${1:-1000000}" AUTHKIT_TESTS_TOKENS="${2:-10000}"
-exec cargo test --locked --release --package authkit-tests --test blackbox forgeries
+exec cargo test --locked --release --package authkit-tests --test blackbox forgeries -- --nocapture
