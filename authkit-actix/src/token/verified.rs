@@ -118,8 +118,8 @@ mod tests {
         for number in 0..20_000 {
             verified.put(token(number), 16 * 1024, genuine.clone(), 1, 0);
         }
-        assert!(verified.tokens.weight() <= MOST_BYTES);
-        assert!(verified.tokens.weight() > MOST_BYTES / 2);
+        let mebibytes = verified.tokens.weight() / 1024 / 1024;
+        assert!((64..=128).contains(&mebibytes), "{mebibytes}");
     }
 
     #[test]
@@ -132,15 +132,18 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_nobody_uses_go_after_their_end() {
+    fn tokens_that_nobody_uses_go_within_a_minute_or_two_of_their_end() {
         let verified = VerifiedTokens::new();
         for number in 0..100 {
             verified.put(token(number), 1000, genuine(300), 1, 0);
         }
         verified.put(token(100), 1000, genuine(660), 1, 360);
         assert_eq!(verified.tokens.len(), 101);
-        verified.put(token(101), 1000, genuine(720), 1, 420);
-        assert_eq!(verified.tokens.len(), 2);
+        // Looking through all of them with every new one would take too long.
+        verified.put(token(101), 1000, genuine(719), 1, 419);
+        assert_eq!(verified.tokens.len(), 102);
+        verified.put(token(102), 1000, genuine(720), 1, 420);
+        assert_eq!(verified.tokens.len(), 3);
     }
 
     #[test]
