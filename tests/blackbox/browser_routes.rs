@@ -450,10 +450,7 @@ async fn the_prefix_moves_every_route_under_it_in_scopes_and_under_protection_to
 async fn nonsense_is_refused_without_a_5xx() {
     let app = app().await;
     let mut browser = app.with_session(grace());
-    let cookie = format!(
-        "wos-session={}",
-        browser.cookie(SESSION).expect("a session")
-    );
+    let cookie = browser.session_cookie();
     let long = "x".repeat(300 << 10);
     for name in CHANGING {
         let headers = [SCRIPT[0], ("content-type", "application/json")];

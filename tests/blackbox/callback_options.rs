@@ -477,6 +477,11 @@ fn picker(
 
 const CHOICE: &str = "/authkit/select-organization";
 
+async fn choose(browser: &mut Browser, organization_id: &str) -> Answer {
+    let choice = [("organization_id", organization_id)];
+    browser.submit(CHOICE, &choice).await
+}
+
 #[tokio::test]
 async fn who_belongs_to_several_organizations_chooses_one_and_is_signed_in_to_it() {
     let app = picker(|callback| callback).start().await;
@@ -500,9 +505,7 @@ async fn who_belongs_to_several_organizations_chooses_one_and_is_signed_in_to_it
         page.headers
     );
 
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_globex")])
-        .await;
+    let end = choose(&mut grace, "org_globex").await;
     assert_eq!(end.status, 303, "{}", end.body);
     assert_eq!(end.location(), Some(format!("{}/organization", app.origin)));
     assert_eq!(grace.get("/organization").await.body, "org_globex");
@@ -532,16 +535,14 @@ async fn an_organization_that_was_not_offered_is_refused() {
     let app = picker(|callback| callback).start().await;
     let (mut grace, _) = before_the_choice(&app, "/sign-in").await;
     for foreign in ["org_foreign", "", "org_acme\0", "ORG_ACME"] {
-        let answer = grace.submit(CHOICE, &[("organization_id", foreign)]).await;
+        let answer = choose(&mut grace, foreign).await;
         assert!(
             answer.status < 500 && !sets_a_session(&answer),
             "{foreign} {answer:?}"
         );
     }
     assert_eq!(app.emulator.calls(Endpoint::AuthenticateOrganization), 0);
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_acme")])
-        .await;
+    let end = choose(&mut grace, "org_acme").await;
     assert_eq!(end.status, 303, "{}", end.body);
 }
 
@@ -563,9 +564,7 @@ async fn a_choice_that_another_site_sends_is_refused_and_costs_nothing() {
         assert!(answer.set_cookies().is_empty(), "{headers:?} {answer:?}");
     }
     assert_eq!(app.emulator.calls(Endpoint::AuthenticateOrganization), 0);
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_acme")])
-        .await;
+    let end = choose(&mut grace, "org_acme").await;
     assert_eq!(end.status, 303, "{}", end.body);
 }
 
@@ -575,9 +574,7 @@ async fn a_choice_is_open_for_ten_minutes() {
         let app = picker(|callback| callback).start().await;
         let (mut grace, _) = before_the_choice(&app, "/sign-in").await;
         app.clock.advance(seconds);
-        let end = grace
-            .submit(CHOICE, &[("organization_id", "org_acme")])
-            .await;
+        let end = choose(&mut grace, "org_acme").await;
         assert_eq!(end.status, status, "{seconds} {}", end.body);
         assert_eq!(sets_a_session(&end), status == 303, "{seconds}");
         let is_gone = !grace
@@ -593,9 +590,7 @@ async fn the_choice_is_nobodys_without_its_cookie() {
     let app = picker(|callback| callback).start().await;
     for answer in [
         app.browser().get(CHOICE).await,
-        app.browser()
-            .submit(CHOICE, &[("organization_id", "org_acme")])
-            .await,
+        choose(&mut app.browser(), "org_acme").await,
     ] {
         assert_eq!(
             (answer.status, sets_a_session(&answer)),
@@ -618,9 +613,7 @@ async fn a_choice_that_goes_wrong_signs_nobody_in() {
         let (mut grace, _) = before_the_choice(&app, "/sign-in").await;
         app.emulator
             .fault(Endpoint::AuthenticateOrganization, fault);
-        let end = grace
-            .submit(CHOICE, &[("organization_id", "org_acme")])
-            .await;
+        let end = choose(&mut grace, "org_acme").await;
         assert_eq!(
             (end.status, sets_a_session(&end)),
             (status, false),
@@ -650,16 +643,12 @@ async fn the_hooks_run_and_the_custom_state_arrives_after_the_choice() {
         told.all().is_empty(),
         "before the choice nobody is signed in"
     );
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_acme")])
-        .await;
+    let end = choose(&mut grace, "org_acme").await;
     assert_eq!(end.location(), Some(format!("{}/me?team", app.origin)));
     assert_eq!(told.all(), [json!(["org_acme", {"team": 7}])]);
 
     let (mut grace, _) = before_the_choice(&app, "/sign-in").await;
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_acme")])
-        .await;
+    let end = choose(&mut grace, "org_acme").await;
     assert_eq!(end.location(), Some(format!("{}/welcome", app.origin)));
 }
 
@@ -676,9 +665,7 @@ async fn who_is_refused_after_the_choice_gets_no_session() {
     .start()
     .await;
     let (mut grace, _) = before_the_choice(&app, "/sign-in").await;
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_globex")])
-        .await;
+    let end = choose(&mut grace, "org_globex").await;
     assert_eq!(
         (end.status, sets_a_session(&end)),
         (403, false),
@@ -709,11 +696,7 @@ async fn a_choice_that_is_sent_twice_is_made_once() {
     let (grace, _) = before_the_choice(&app, "/sign-in").await;
     let answers = join_all((0..10).map(|_| {
         let mut grace = grace.clone();
-        async move {
-            grace
-                .submit(CHOICE, &[("organization_id", "org_acme")])
-                .await
-        }
+        async move { choose(&mut grace, "org_acme").await }
     }))
     .await;
     assert!(
@@ -743,9 +726,7 @@ async fn the_choice_happens_on_the_origin_that_the_sign_in_comes_back_to() {
     let callback = grace.authenticate(&start, "grace@example.com").await;
     let choice = grace.get(&callback).await;
     assert_eq!(choice.location(), Some(format!("{tenant}{CHOICE}")));
-    let end = grace
-        .submit(CHOICE, &[("organization_id", "org_acme")])
-        .await;
+    let end = choose(&mut grace, "org_acme").await;
     assert_eq!(end.location(), Some(format!("{tenant}/organization")));
 }
 

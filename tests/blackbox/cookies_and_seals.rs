@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use authkit_actix::{AuthKitBuilder, SameSite, emulator::Endpoint};
-use authkit_tests::{Answer, Browser, Cookie, Log, PASSWORD, TestApp, raw_exchange, seal};
+use authkit_tests::{Browser, Cookie, Log, PASSWORD, TestApp, raw_exchange, seal};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,10 +17,6 @@ const OLD_PASSWORD: &str = "a password from before, 32 characters";
 
 fn cookie(sealed: &str) -> String {
     format!("wos-session={sealed}")
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
 }
 
 fn attributes(cookie: &Cookie) -> Vec<&str> {
@@ -75,7 +71,7 @@ async fn a_cookie_is_refused_and_dropped_whichever_of_its_bits_is_flipped() {
         altered[index] ^= 1 << (index % 8);
         let altered = cookie(&URL_SAFE_NO_PAD.encode(&altered));
         assert!(
-            is_dropped(&browser.api_with(ME, &altered).await),
+            browser.api_with(ME, &altered).await.drops_the_session(),
             "byte {index}"
         );
     }
@@ -98,7 +94,7 @@ async fn a_cookie_is_refused_and_dropped_whichever_of_its_characters_is_another(
             &sealed[index + 1..]
         ));
         assert!(
-            is_dropped(&browser.api_with(ME, &altered).await),
+            browser.api_with(ME, &altered).await.drops_the_session(),
             "character {index}"
         );
     }
@@ -118,7 +114,10 @@ async fn a_cookie_is_refused_and_dropped_wherever_it_is_cut_or_added_to() {
             format!("{}A{}", &sealed[..index], &sealed[index..]),
         ] {
             assert!(
-                is_dropped(&browser.api_with(ME, &cookie(&altered)).await),
+                browser
+                    .api_with(ME, &cookie(&altered))
+                    .await
+                    .drops_the_session(),
                 "{index}"
             );
         }
@@ -126,7 +125,10 @@ async fn a_cookie_is_refused_and_dropped_wherever_it_is_cut_or_added_to() {
     for added in ["A", "AAAA", "=", "==", ".", "%3D", "~2", "-", "\u{e9}"] {
         for altered in [format!("{sealed}{added}"), format!("{added}{sealed}")] {
             assert!(
-                is_dropped(&browser.api_with(ME, &cookie(&altered)).await),
+                browser
+                    .api_with(ME, &cookie(&altered))
+                    .await
+                    .drops_the_session(),
                 "{added}"
             );
         }
@@ -162,7 +164,7 @@ async fn what_is_no_sealed_value_is_refused_and_dropped() {
     ] {
         let answer = app.ask(ME, &cookie(garbage)).await;
         assert!(
-            is_dropped(&answer),
+            answer.drops_the_session(),
             "{} {answer:?}",
             &garbage[..garbage.len().min(40)]
         );
@@ -199,7 +201,12 @@ async fn a_value_that_was_sealed_for_something_else_is_no_session() {
         seal::seal(PASSWORD, "pending-authentication", session.as_bytes()),
         seal::seal(PASSWORD, "", session.as_bytes()),
     ] {
-        assert!(is_dropped(&browser.api_with(ME, &cookie(&sealed)).await));
+        assert!(
+            browser
+                .api_with(ME, &cookie(&sealed))
+                .await
+                .drops_the_session()
+        );
     }
 }
 
@@ -262,13 +269,17 @@ async fn what_is_well_sealed_but_wrong_inside_is_refused_and_dropped() {
         let sealed = seal::seal(PASSWORD, seal::SESSION, wrong.as_bytes());
         let answer = app.ask(ME, &cookie(&sealed)).await;
         assert!(
-            is_dropped(&answer),
+            answer.drops_the_session(),
             "{} {answer:?}",
             &wrong[..wrong.len().min(200)]
         );
     }
     let invalid_utf8 = seal::seal(PASSWORD, seal::SESSION, b"\"\xff\"");
-    assert!(is_dropped(&app.ask(ME, &cookie(&invalid_utf8)).await));
+    assert!(
+        app.ask(ME, &cookie(&invalid_utf8))
+            .await
+            .drops_the_session()
+    );
 }
 
 #[tokio::test]
@@ -288,7 +299,7 @@ async fn members_that_are_not_known_are_ignored() {
 async fn a_cookie_of_100_kb_is_refused_by_somebody() {
     let app = TestApp::start().await;
     let sealed = seal::seal(PASSWORD, seal::SESSION, &[b'['; 60_000]);
-    assert!(is_dropped(&app.ask(ME, &cookie(&sealed)).await));
+    assert!(app.ask(ME, &cookie(&sealed)).await.drops_the_session());
     let beyond = format!(
         "GET {ME} HTTP/1.1\r\nhost: localhost\r\ncookie: {}\r\n\r\n",
         cookie(&"A".repeat(140_000))
@@ -349,7 +360,7 @@ async fn a_removed_password_opens_nothing() {
         seal::SESSION,
         app.session(ADA).to_string().as_bytes(),
     );
-    assert!(is_dropped(&app.ask(ME, &cookie(&sealed)).await));
+    assert!(app.ask(ME, &cookie(&sealed)).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -384,7 +395,7 @@ async fn of_two_cookies_that_open_neither_counts() {
         format!("wos-session={ada}; wos-session={grace}"),
         format!("wos-session={grace}; wos-session={ada}"),
     ] {
-        assert!(is_dropped(&app.ask(ME, &both).await));
+        assert!(app.ask(ME, &both).await.drops_the_session());
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 
 use authkit_tests::{RedisServer, TestApp};
 
+use crate::slow_redis::{IN_COOKIES, IN_REDIS, app};
+
 const ME: &str = "/api/me";
 const ADA: &str = "ada@example.com";
 /// Seconds after which a new session's token has expired.
@@ -62,28 +64,11 @@ async fn cost(redis: &RedisServer, app: &TestApp, seconds: i64, cookies: &[Strin
     }
 }
 
-async fn start(redis: &RedisServer, has_sessions: bool) -> TestApp {
-    let url = redis.url();
-    TestApp::builder()
-        .authkit(move |authkit| {
-            let authkit = authkit.redis(url);
-            if has_sessions {
-                authkit.sessions_in_redis()
-            } else {
-                authkit
-            }
-        })
-        .start()
-        .await
-}
-
 #[tokio::test]
 async fn with_sessions_in_cookies_a_request_costs_nothing_and_a_refresh_three_calls() {
     let redis = RedisServer::start();
-    let app = start(&redis, false).await;
-    let sessions: Vec<_> = (0..2 * ROUNDS)
-        .map(|_| format!("wos-session={}", app.seal(&app.session(ADA))))
-        .collect();
+    let app = app(redis.port(), IN_COOKIES).await;
+    let sessions: Vec<_> = (0..2 * ROUNDS).map(|_| app.cookie_of(ADA)).collect();
     let request = cost(&redis, &app, 0, &sessions).await;
     assert_eq!(request.calls, 0.0, "{request:?}");
     app.clock.advance(EXPIRED);
@@ -101,10 +86,8 @@ async fn with_sessions_in_cookies_a_request_costs_nothing_and_a_refresh_three_ca
 #[tokio::test]
 async fn with_sessions_in_redis_a_request_costs_one_call_and_a_refresh_five_more() {
     let redis = RedisServer::start();
-    let app = start(&redis, true).await;
-    let browser = app.signed_in(ADA).await;
-    let handle = format!("wos-session={}", browser.cookie("wos-session").expect("it"));
-    let cookies = vec![handle; 2 * ROUNDS as usize];
+    let app = app(redis.port(), IN_REDIS).await;
+    let cookies = vec![app.signed_in(ADA).await.session_cookie(); 2 * ROUNDS as usize];
     let request = cost(&redis, &app, 0, &cookies).await;
     let refresh = cost(&redis, &app, EXPIRED, &cookies).await;
     println!("sessions in Redis: a request {request:?}, one with a refresh {refresh:?}");

@@ -50,18 +50,6 @@ fn renewed(app: &TestApp, answer: &Answer) -> Value {
     )
 }
 
-/// Nothing is known: try again, and keep the cookie.
-fn cannot_tell(answer: &Answer) -> bool {
-    let retry_after = answer
-        .header("retry-after")
-        .and_then(|it| it.parse::<u32>().ok());
-    answer.status == 503 && retry_after.is_some_and(|it| it > 0) && answer.set_cookies().is_empty()
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
-}
-
 /// An app whose tokens live so many seconds.
 async fn with_lifetime(seconds: u64) -> TestApp {
     TestApp::builder()
@@ -278,7 +266,7 @@ async fn while_workos_is_not_well_the_cookie_is_kept_and_works_afterwards() {
             .fault(Endpoint::AuthenticateRefresh, fault.clone());
         let paths = [ME, "/account", "/maybe", "/", "/private/page"];
         for answer in join_all(paths.map(|path| app.ask(path, &cookie))).await {
-            assert!(cannot_tell(&answer), "{fault:?} {answer:?}");
+            assert!(answer.cannot_tell(), "{fault:?} {answer:?}");
         }
         app.emulator.clear_faults();
         app.clock.advance(7);
@@ -296,7 +284,7 @@ async fn a_token_of_another_user_is_no_answer_even_if_it_has_expired() {
         Endpoint::AuthenticateRefresh,
         Fault::json(200, answer).times(1),
     );
-    assert!(cannot_tell(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.cannot_tell());
     renewed(&app, &app.ask(ME, &cookie).await);
 }
 
@@ -308,7 +296,7 @@ async fn a_page_for_people_says_so_too() {
     app.emulator
         .fault(Endpoint::AuthenticateRefresh, Fault::Status(503));
     let answer = browser.get("/account").await;
-    assert!(cannot_tell(&answer));
+    assert!(answer.cannot_tell());
     assert!(
         answer
             .header("content-type")
@@ -329,7 +317,7 @@ async fn an_answer_that_was_lost_after_the_rotation_is_asked_for_again() {
         let cookie = expired(&app);
         app.emulator
             .fault(Endpoint::AuthenticateRefresh, fault.clone().after_effect());
-        assert!(cannot_tell(&app.ask(ME, &cookie).await), "{fault:?}");
+        assert!(app.ask(ME, &cookie).await.cannot_tell(), "{fault:?}");
         app.emulator.clear_faults();
         app.clock.advance(20);
         renewed(&app, &app.ask(ME, &cookie).await);
@@ -348,7 +336,7 @@ async fn an_answer_that_does_not_end_is_waited_for_no_longer_than_five_seconds()
         let cookie = expired(&app);
         app.emulator.fault(Endpoint::AuthenticateRefresh, fault);
         let started = Instant::now();
-        assert!(cannot_tell(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.cannot_tell());
         assert!(started.elapsed() < Duration::from_secs(12));
         app.emulator.clear_faults();
         renewed(&app, &app.ask(ME, &cookie).await);
@@ -382,7 +370,7 @@ async fn when_our_own_key_is_wrong_nobody_is_signed_out_and_the_log_is_loud() {
         app.clock.advance(EXPIRED);
         app.emulator
             .fault(Endpoint::AuthenticateRefresh, fault.clone());
-        assert!(cannot_tell(&app.ask(ME, &cookie).await), "{fault:?}");
+        assert!(app.ask(ME, &cookie).await.cannot_tell(), "{fault:?}");
         app.emulator.clear_faults();
         renewed(&app, &app.ask(ME, &cookie).await);
         let lines = log.lines_with(&format!("user_loud_{index}_"));
@@ -399,7 +387,7 @@ async fn a_wrong_api_key_signs_nobody_out() {
         .await;
     let cookie = expired(&app);
     for _ in 0..3 {
-        assert!(cannot_tell(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.cannot_tell());
     }
 }
 
@@ -415,7 +403,7 @@ async fn a_session_that_has_ended_is_dropped_after_one_call() {
         ),
     );
     for _ in 0..3 {
-        assert!(is_dropped(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.drops_the_session());
     }
     assert_eq!(refreshes(&app), 1);
 }
@@ -455,7 +443,7 @@ async fn a_session_ended_early_is_told_as_soon_as_it_is_known() {
         Endpoint::AuthenticateRefresh,
         Fault::json(400, json!({"error": "invalid_grant"})),
     );
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -478,7 +466,7 @@ async fn another_step_at_authkit_is_taken_with_the_organization() {
             answer.location_parameter("organization_id").as_deref(),
             Some("org_acme")
         );
-        assert!(is_dropped(&program.api("/account").await));
+        assert!(program.api("/account").await.drops_the_session());
         assert_eq!(refreshes(&app), 1);
     }
 }
@@ -632,7 +620,11 @@ async fn one_call_is_made_for_many_also_when_it_fails() {
         let cookie = expired(&app);
         app.emulator.fault(Endpoint::AuthenticateRefresh, fault);
         let answers = join_all((0..50).map(|_| app.ask(ME, &cookie))).await;
-        assert!(answers.iter().all(|answer| is_dropped(answer) == dropped));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.drops_the_session() == dropped)
+        );
         assert_eq!(refreshes(&app), 1);
     }
 }
@@ -788,7 +780,7 @@ async fn an_optional_user_is_never_nobody_while_nothing_is_known() {
     app.emulator
         .fault(Endpoint::AuthenticateRefresh, Fault::Status(500));
     let before = HANDLED.load(Ordering::SeqCst);
-    assert!(cannot_tell(&app.ask("/counted", &cookie).await));
+    assert!(app.ask("/counted", &cookie).await.cannot_tell());
     assert!(
         HANDLED.load(Ordering::SeqCst) <= before + 1,
         "the other test's one"

@@ -24,12 +24,8 @@ const ME: &str = "/api/me";
 const EXPIRED: i64 = 400;
 const NOWHERE: &str = "private, no-cache, no-store, must-revalidate, max-age=0";
 
-fn cookie(app: &TestApp) -> String {
-    format!("wos-session={}", app.seal(&app.session(ADA)))
-}
-
 fn expired(app: &TestApp) -> String {
-    let cookie = cookie(app);
+    let cookie = app.cookie_of(ADA);
     app.clock.advance(EXPIRED);
     cookie
 }
@@ -275,7 +271,7 @@ async fn where_a_session_was_asked_for_and_there_was_none_only_the_cookie_is_nam
 #[tokio::test]
 async fn what_was_made_for_a_session_or_came_with_one_is_kept_nowhere() {
     let app = TestApp::start().await;
-    let session = cookie(&app);
+    let session = app.cookie_of(ADA);
     for cookies in [
         session.as_str(),
         "wos-session=garbage",
@@ -342,7 +338,7 @@ async fn what_the_handler_varies_by_is_kept_and_nothing_is_named_twice() {
         ("X-Cookie", &["x-cookie", "cookie"]),
         ("*", &["*"]),
     ] {
-        for cookies in ["", &cookie(&app)] {
+        for cookies in ["", &app.cookie_of(ADA)] {
             let answer = app.ask(&format!("/vary/{handler}"), cookies).await;
             assert_eq!(vary(&answer), expected, "{handler}");
         }
@@ -370,7 +366,7 @@ async fn no_header_but_the_cookie_says_who_somebody_is() {
     let bearer = format!("Bearer {token}");
     let sealed = app.seal(&app.session("grace@example.com"));
     let user = app.session("grace@example.com")["user"].to_string();
-    let session = cookie(&app);
+    let session = app.cookie_of(ADA);
     for (name, value) in [
         ("authorization", bearer.as_str()),
         ("authorization", sealed.as_str()),
@@ -412,7 +408,7 @@ async fn no_header_but_the_cookie_says_who_somebody_is() {
 #[tokio::test]
 async fn a_shared_cache_in_front_gives_nobody_anothers_page() {
     let app = TestApp::start().await;
-    let ada = app.ask("/cached", &cookie(&app)).await;
+    let ada = app.ask("/cached", &app.cookie_of(ADA)).await;
     let nobody = app.ask("/cached", "").await;
     // A cache may keep the second, for requests with the same cookies: none.
     assert!(is_private(&ada));

@@ -317,7 +317,7 @@ async fn the_log_says_what_became_of_a_session_without_a_secret() {
         .emulator(|emulator| emulator.user(EmulatorUser::new(ADA).id("user_in_the_log")))
         .start()
         .await;
-    let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
+    let cookie = app.cookie_of(ADA);
     app.clock.advance(EXPIRED);
     assert_eq!(app.ask(ME, &cookie).await.status, 200);
     let lines = log.lines_with("user_in_the_log");

@@ -13,7 +13,7 @@ use authkit_actix::{
     SessionStore, SessionStoreError,
     emulator::{EmulatorUser, Endpoint, Fault, RefreshReuse},
 };
-use authkit_tests::{Answer, Browser, Log, PASSWORD, RedisServer, TestApp, TestAppBuilder, seal};
+use authkit_tests::{Answer, Log, PASSWORD, RedisServer, TestApp, TestAppBuilder, seal};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -39,22 +39,6 @@ fn keeping(redis: &RedisServer) -> TestAppBuilder {
 
 fn refreshes(app: &TestApp) -> usize {
     app.emulator.calls(Endpoint::AuthenticateRefresh)
-}
-
-fn handle(browser: &Browser) -> String {
-    let handle = browser.cookie("wos-session").expect("a session");
-    format!("wos-session={handle}")
-}
-
-/// Nothing is known: try again, and keep the cookie.
-fn cannot_tell(answer: &Answer) -> bool {
-    let retry_after = answer.header("retry-after");
-    let retry_after = retry_after.and_then(|it| it.parse::<u32>().ok());
-    answer.status == 503 && retry_after.is_some_and(|it| it > 0) && answer.set_cookies().is_empty()
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
 }
 
 async fn until_served(app: &TestApp, cookie: &str) -> Answer {
@@ -85,7 +69,7 @@ async fn a_copy_of_the_whole_redis_opens_no_session_even_with_the_cookie_passwor
     let app = keeping(&redis).start().await;
     let browser = app.signed_in(ADA).await;
     app.clock.advance(EXPIRED);
-    assert_eq!(app.ask(ME, &handle(&browser)).await.status, 200);
+    assert_eq!(app.ask(ME, &browser.session_cookie()).await.status, 200);
     for key in redis.keys("*") {
         let value = redis.ask(&["GET", &key]);
         assert!(!value.contains(ADA) && !key.contains(ADA), "{key}");
@@ -108,7 +92,7 @@ async fn who_has_signed_out_is_out_and_so_is_a_copy_of_the_cookie() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let mut browser = app.signed_in(ADA).await;
-    let copy = handle(&browser);
+    let copy = browser.session_cookie();
     let answer = browser.submit("/sign-out", &[]).await;
     assert_eq!(answer.status, 303);
     assert!(answer.removes("wos-session"));
@@ -118,14 +102,14 @@ async fn who_has_signed_out_is_out_and_so_is_a_copy_of_the_cookie() {
             .is_some_and(|it| it.contains("session_id="))
     );
     assert_eq!(redis.keys(SESSIONS), [""; 0]);
-    assert!(is_dropped(&app.ask(ME, &copy).await));
+    assert!(app.ask(ME, &copy).await.drops_the_session());
 }
 
 #[tokio::test]
 async fn a_refresh_changes_the_session_and_not_the_cookie() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     let record = || redis.ask(&["GET", &redis.keys(SESSIONS)[0]]);
     let before = record();
     app.clock.advance(EXPIRED);
@@ -144,7 +128,7 @@ async fn another_instance_finds_the_refreshed_session() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let other = keeping(&redis).beside(&app).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     for round in 1..=3 {
         app.clock.advance(EXPIRED);
         for instance in [&app, &other, &app] {
@@ -197,15 +181,15 @@ async fn signing_in_begins_a_new_record_and_ends_the_one_before() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let mut browser = app.signed_in(ADA).await;
-    let before = handle(&browser);
+    let before = browser.session_cookie();
     let first = redis.keys(SESSIONS);
     assert_eq!(browser.sign_in(ADA).await.status, 303);
-    assert_ne!(handle(&browser), before);
+    assert_ne!(browser.session_cookie(), before);
     let second = redis.keys(SESSIONS);
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_ne!(first, second);
-    assert!(is_dropped(&app.ask(ME, &before).await));
-    assert_eq!(app.ask(ME, &handle(&browser)).await.status, 200);
+    assert!(app.ask(ME, &before).await.drops_the_session());
+    assert_eq!(app.ask(ME, &browser.session_cookie()).await.status, 200);
 }
 
 #[tokio::test]
@@ -220,7 +204,7 @@ async fn a_session_of_forty_kilobytes_has_a_cookie_as_small_as_any() {
         .authkit(move |authkit| authkit.redis(url).sessions_in_redis())
         .start()
         .await;
-    let cookie = handle(&app.signed_in("large@example.com").await);
+    let cookie = app.signed_in("large@example.com").await.session_cookie();
     assert!(cookie.len() < 200);
     app.clock.advance(EXPIRED);
     let answer = app.ask(ME, &cookie).await;
@@ -234,11 +218,11 @@ async fn without_redis_nobody_is_signed_out_and_nobody_is_let_in() {
     Log::capture();
     let mut redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     redis.stop();
     for _ in 0..20 {
         let asked = Instant::now();
-        assert!(cannot_tell(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.cannot_tell());
         assert!(
             asked.elapsed() < Duration::from_secs(1),
             "{:?}",
@@ -259,21 +243,21 @@ async fn without_redis_nobody_is_signed_out_and_nobody_is_let_in() {
     redis.restart();
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut answer = app.ask(ME, &cookie).await;
-    while cannot_tell(&answer) && Instant::now() < deadline {
+    while answer.cannot_tell() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
         answer = app.ask(ME, &cookie).await;
     }
-    assert!(is_dropped(&answer), "{answer:?}");
+    assert!(answer.drops_the_session(), "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_redis_that_stalls_is_waited_for_a_quarter_of_a_second_and_not_by_everyone() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     redis.pause();
     let asked = Instant::now();
-    assert!(cannot_tell(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.cannot_tell());
     assert!(asked.elapsed() >= Duration::from_millis(200));
     assert!(
         asked.elapsed() < Duration::from_secs(2),
@@ -282,7 +266,7 @@ async fn a_redis_that_stalls_is_waited_for_a_quarter_of_a_second_and_not_by_ever
     );
     let asked = Instant::now();
     for _ in 0..10 {
-        assert!(cannot_tell(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.cannot_tell());
     }
     assert!(
         asked.elapsed() < Duration::from_secs(2),
@@ -315,9 +299,9 @@ async fn an_application_starts_without_redis_and_serves_when_it_comes() {
 async fn a_session_that_redis_has_forgotten_is_signed_out() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     redis.ask(&["FLUSHALL"]);
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -337,7 +321,7 @@ async fn what_is_no_session_of_ours_is_dropped_with_a_warning() {
         &["SETBIT", "KEY", "0", "1"],
     ];
     for command in foreign {
-        let cookie = handle(&app.signed_in(ADA).await);
+        let cookie = app.signed_in(ADA).await.session_cookie();
         let keys = redis.keys(SESSIONS);
         let key = keys.iter().find(|&key| *key != of_bob).expect("ada's");
         redis.ask(&["DEL", key]);
@@ -346,10 +330,13 @@ async fn what_is_no_session_of_ours_is_dropped_with_a_warning() {
             .map(|&word| if word == "KEY" { key } else { word })
             .collect();
         redis.ask(&command);
-        assert!(is_dropped(&app.ask(ME, &cookie).await), "{command:?}");
+        assert!(
+            app.ask(ME, &cookie).await.drops_the_session(),
+            "{command:?}"
+        );
         redis.ask(&["DEL", key]);
     }
-    assert_eq!(app.ask(ME, &handle(&bob)).await.status, 200);
+    assert_eq!(app.ask(ME, &bob.session_cookie()).await.status, 200);
     assert!(Log::capture().contains("that is not ours"));
     assert!(Log::capture().contains("a value that is no session of ours"));
 }
@@ -358,7 +345,7 @@ async fn what_is_no_session_of_ours_is_dropped_with_a_warning() {
 async fn a_redis_without_memory_serves_sessions_and_loses_none() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     redis.starve();
     assert_eq!(app.ask(ME, &cookie).await.status, 200);
     app.clock.advance(EXPIRED);
@@ -380,7 +367,7 @@ async fn a_redis_without_memory_serves_sessions_and_loses_none() {
 async fn a_session_is_not_lost_when_redis_stalls_while_it_is_refreshed() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
-    let cookie = handle(&app.signed_in(ADA).await);
+    let cookie = app.signed_in(ADA).await.session_cookie();
     app.clock.advance(EXPIRED);
     app.emulator.fault(
         Endpoint::AuthenticateRefresh,
@@ -391,7 +378,7 @@ async fn a_session_is_not_lost_when_redis_stalls_while_it_is_refreshed() {
         redis.pause();
     };
     let (answer, ()) = tokio::join!(app.ask(ME, &cookie), stalls);
-    assert!(cannot_tell(&answer), "{answer:?}");
+    assert!(answer.cannot_tell(), "{answer:?}");
     // Far beyond what the results of refreshes are kept for.
     app.clock.advance(EXPIRED * 10);
     redis.resume();
@@ -406,7 +393,7 @@ async fn a_session_that_ends_while_redis_stalls_stays_ended() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let mut browser = app.signed_in(ADA).await;
-    let copy = handle(&browser);
+    let copy = browser.session_cookie();
     redis.pause();
     let answer = browser.submit("/sign-out", &[]).await;
     assert_eq!(answer.status, 303);
@@ -416,7 +403,7 @@ async fn a_session_that_ends_while_redis_stalls_stays_ended() {
     while !redis.keys(SESSIONS).is_empty() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(is_dropped(&app.ask(ME, &copy).await));
+    assert!(app.ask(ME, &copy).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -424,7 +411,7 @@ async fn a_sign_out_wins_over_a_refresh_under_way() {
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let mut browser = app.signed_in(ADA).await;
-    let copy = handle(&browser);
+    let copy = browser.session_cookie();
     app.clock.advance(EXPIRED);
     app.emulator.fault(
         Endpoint::AuthenticateRefresh,
@@ -437,7 +424,7 @@ async fn a_sign_out_wins_over_a_refresh_under_way() {
     let (refreshed, _) = tokio::join!(app.ask(ME, &copy), signs_out);
     assert_eq!(refreshed.status, 401);
     assert_eq!(redis.keys(SESSIONS), [""; 0]);
-    assert!(is_dropped(&app.ask(ME, &copy).await));
+    assert!(app.ask(ME, &copy).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -445,14 +432,18 @@ async fn two_handles_that_open_are_refused_and_a_foreign_one_beside_does_no_harm
     let redis = RedisServer::start();
     let app = keeping(&redis).start().await;
     let (ada, bob) = (
-        handle(&app.signed_in(ADA).await),
-        handle(&app.signed_in(BOB).await),
+        app.signed_in(ADA).await.session_cookie(),
+        app.signed_in(BOB).await.session_cookie(),
     );
     let foreign = format!("wos-session=planted; {ada}");
     let answer = app.ask(ME, &foreign).await;
     assert_eq!(answer.status, 200);
     assert!(answer.set_cookie("wos-session").is_some());
-    assert!(is_dropped(&app.ask(ME, &format!("{ada}; {bob}")).await));
+    assert!(
+        app.ask(ME, &format!("{ada}; {bob}"))
+            .await
+            .drops_the_session()
+    );
 }
 
 /// A store that an application might bring, and that a test may break.
@@ -516,7 +507,7 @@ async fn an_applications_own_store_holds_sessions_and_may_fail() {
     assert_eq!(browser.api(ME).await.status, 200);
     store.is_broken.store(true, Ordering::SeqCst);
     for _ in 0..5 {
-        assert!(cannot_tell(&browser.api(ME).await));
+        assert!(browser.api(ME).await.cannot_tell());
     }
     let complaints = Log::capture().lines_with("the disk is on fire");
     assert_eq!(complaints.len(), 1, "{complaints:#?}");

@@ -5,7 +5,7 @@ use authkit_actix::{
     AuthKitBuilder, SealFormat, UserField,
     emulator::{EmulatorUser, Endpoint},
 };
-use authkit_tests::{Answer, Browser, Log, PASSWORD, TestApp, iron};
+use authkit_tests::{Browser, Log, PASSWORD, TestApp, iron};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -48,10 +48,6 @@ fn content(browser: &Browser) -> Value {
     let sealed = browser.cookie("wos-session").expect("one cookie");
     let plaintext = iron::open(PASSWORD, sealed).expect("a genuine cookie in the shared form");
     serde_json::from_slice(&plaintext).expect("JSON")
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
 }
 
 fn change_ada(app: &TestApp, change: impl FnOnce(EmulatorUser) -> EmulatorUser) {
@@ -112,7 +108,7 @@ async fn what_belongs_to_the_sign_in_alone_keeps_the_default_seal() {
     let state = start.location_parameter("state").expect("a state");
     assert!(!state.starts_with("Fe26"), "{state}");
     let as_session = browser.api_with(ME, &cookie(&state)).await;
-    assert!(is_dropped(&as_session));
+    assert!(as_session.drops_the_session());
 }
 
 #[tokio::test]
@@ -141,7 +137,7 @@ async fn a_cookie_of_another_library_is_refreshed_in_its_own_form() {
 async fn without_the_option_a_shared_cookie_is_refused() {
     let app = TestApp::start().await;
     let answer = app.ask(ME, &cookie(&sealed(&foreign(&app)))).await;
-    assert!(is_dropped(&answer));
+    assert!(answer.drops_the_session());
 }
 
 #[tokio::test]
@@ -167,7 +163,7 @@ async fn a_cookie_of_an_older_password_is_sealed_anew_and_a_removed_one_refused(
         session.as_bytes(),
         "",
     );
-    assert!(is_dropped(&app.ask(ME, &cookie(&removed)).await));
+    assert!(app.ask(ME, &cookie(&removed)).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -185,7 +181,7 @@ async fn a_password_id_is_good_where_it_is_configured() {
     ] {
         let answer = app.ask(ME, &cookie(&value)).await;
         assert_eq!(answer.status == 200, good, "{value}");
-        assert_eq!(is_dropped(&answer), !good, "{value}");
+        assert_eq!(answer.drops_the_session(), !good, "{value}");
         assert!(!good || answer.set_cookies().is_empty(), "{value}");
     }
 }
@@ -201,7 +197,7 @@ async fn a_cookie_that_was_sealed_for_a_time_ends_a_minute_after_it() {
     };
     assert_eq!(app.ask(ME, &until(10)).await.status, 200);
     assert_eq!(app.ask(ME, &until(-59)).await.status, 200);
-    assert!(is_dropped(&app.ask(ME, &until(-60)).await));
+    assert!(app.ask(ME, &until(-60)).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -233,7 +229,7 @@ async fn a_shared_cookie_is_refused_and_dropped_whatever_was_done_to_it() {
     ]);
     for altered in altered {
         let answer = app.ask(ME, &cookie(&altered)).await;
-        assert!(is_dropped(&answer), "{altered}");
+        assert!(answer.drops_the_session(), "{altered}");
     }
 }
 
@@ -274,14 +270,18 @@ async fn a_shared_cookie_that_is_wrong_inside_is_refused_and_dropped() {
         let answer = app
             .ask(ME, &cookie(&iron::seal(PASSWORD, wrong.as_bytes(), "")))
             .await;
-        assert!(is_dropped(&answer), "{}", &wrong[..wrong.len().min(80)]);
+        assert!(
+            answer.drops_the_session(),
+            "{}",
+            &wrong[..wrong.len().min(80)]
+        );
     }
     let latin = iron::seal(
         PASSWORD,
         &[b"{\"user\":\"".as_slice(), &[0xff]].concat(),
         "",
     );
-    assert!(is_dropped(&app.ask(ME, &cookie(&latin)).await));
+    assert!(app.ask(ME, &cookie(&latin)).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -435,7 +435,7 @@ async fn a_call_whose_session_is_spent_is_refused_and_the_cookie_goes_with_the_s
     assert_eq!(first.status, 401);
     assert!(!first.removes("wos-session"));
     let second = browser.api(ME).await;
-    assert!(is_dropped(&second));
+    assert!(second.drops_the_session());
     assert!(browser.cookie_names().is_empty());
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use authkit_actix::emulator::{Endpoint, RefreshReuse};
+use authkit_actix::{
+    AuthKitBuilder,
+    emulator::{Endpoint, RefreshReuse},
+};
 use authkit_tests::{Log, RedisServer, SlowLine, TestApp};
 use futures::future::join_all;
 
@@ -11,18 +14,16 @@ const ME: &str = "/api/me";
 /// Seconds after which a new session's token has expired.
 const EXPIRED: i64 = 400;
 
-async fn app(line: &SlowLine, has_sessions: bool) -> TestApp {
-    let url = format!("redis://127.0.0.1:{}", line.port());
+/// Where an application around a Redis keeps its sessions.
+pub(crate) type Keep = fn(AuthKitBuilder) -> AuthKitBuilder;
+pub(crate) const IN_COOKIES: Keep = |authkit| authkit;
+pub(crate) const IN_REDIS: Keep = AuthKitBuilder::sessions_in_redis;
+
+pub(crate) async fn app(redis_port: u16, keep: Keep) -> TestApp {
+    let url = format!("redis://127.0.0.1:{redis_port}");
     TestApp::builder()
         .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
-        .authkit(move |authkit| {
-            let authkit = authkit.redis(url);
-            if has_sessions {
-                authkit.sessions_in_redis()
-            } else {
-                authkit
-            }
-        })
+        .authkit(move |authkit| keep(authkit.redis(url)))
         .start()
         .await
 }
@@ -35,21 +36,15 @@ async fn until_in_reach(app: &TestApp) {
     }
 }
 
-async fn cookie(app: &TestApp) -> String {
-    let browser = app.signed_in(ADA).await;
-    let session = browser.cookie("wos-session").expect("a session");
-    format!("wos-session={session}")
-}
-
 #[tokio::test]
 async fn a_redis_that_takes_a_tenth_of_a_second_is_waited_for() {
     let redis = RedisServer::start();
     let line = SlowLine::to(redis.port()).await;
-    for has_sessions in [false, true] {
-        let app = app(&line, has_sessions).await;
+    for keep in [IN_COOKIES, IN_REDIS] {
+        let app = app(line.port(), keep).await;
         until_in_reach(&app).await;
         line.delay(90);
-        let cookie = cookie(&app).await;
+        let cookie = app.signed_in(ADA).await.session_cookie();
         app.clock.advance(EXPIRED);
         for answer in join_all((0..20).map(|_| app.ask(ME, &cookie))).await {
             assert_eq!(answer.status, 200, "{}", answer.body);
@@ -70,10 +65,11 @@ async fn a_redis_that_takes_longer_than_a_quarter_of_a_second_is_as_good_as_down
         let lines = Log::capture().lines_with(&address);
         lines.iter().filter(|line| line.contains(what)).count()
     };
-    let in_cookies = app(&line, false).await;
-    let in_redis = app(&line, true).await;
+    let in_cookies = app(line.port(), IN_COOKIES).await;
+    let in_redis = app(line.port(), IN_REDIS).await;
     until_in_reach(&in_redis).await;
-    let (in_cookie, handle) = (cookie(&in_cookies).await, cookie(&in_redis).await);
+    let in_cookie = in_cookies.signed_in(ADA).await.session_cookie();
+    let handle = in_redis.signed_in(ADA).await.session_cookie();
     let before = said("Redis is out of reach");
     line.delay(500);
     in_cookies.clock.advance(EXPIRED);

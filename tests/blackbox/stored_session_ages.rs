@@ -6,7 +6,7 @@ use authkit_actix::{
     AuthKitBuilder,
     emulator::{EmulatorUser, Endpoint, RefreshReuse},
 };
-use authkit_tests::{Answer, RedisServer, TestApp, TestAppBuilder};
+use authkit_tests::{RedisServer, TestApp, TestAppBuilder};
 use futures::future::join_all;
 
 const ADA: &str = "ada@example.com";
@@ -33,16 +33,6 @@ fn hour_unused(authkit: AuthKitBuilder) -> AuthKitBuilder {
 
 fn day_in_all(authkit: AuthKitBuilder) -> AuthKitBuilder {
     authkit.session_max_age(Duration::from_secs(86_400))
-}
-
-async fn handle(app: &TestApp) -> String {
-    let browser = app.signed_in(ADA).await;
-    let handle = browser.cookie("wos-session").expect("a session");
-    format!("wos-session={handle}")
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
 }
 
 /// Whether Redis keeps its one session for about so many seconds.
@@ -72,7 +62,7 @@ async fn a_session_ends_everywhere_when_it_lies_unused_at_all_instances() {
     let redis = RedisServer::start();
     let app = keeping(&redis, hour_unused).start().await;
     let other = keeping(&redis, hour_unused).beside(&app).start().await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     // Used here and there by turns it goes on, though each of them sees it every other hour.
     for _ in 0..3 {
         for instance in [&app, &other] {
@@ -85,9 +75,9 @@ async fn a_session_ends_everywhere_when_it_lies_unused_at_all_instances() {
     }
     let refreshes = app.emulator.calls(Endpoint::AuthenticateRefresh);
     app.clock.advance(HOUR + 1);
-    assert!(is_dropped(&other.ask(ME, &cookie).await));
+    assert!(other.ask(ME, &cookie).await.drops_the_session());
     assert_eq!(redis.keys(SESSIONS), [""; 0]);
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
     until("ended at WorkOS", || ended_at_workos(&app) == 1).await;
     assert_eq!(app.emulator.calls(Endpoint::AuthenticateRefresh), refreshes);
 }
@@ -97,7 +87,7 @@ async fn a_session_ends_after_its_time_however_much_it_is_used() {
     let redis = RedisServer::start();
     let app = keeping(&redis, day_in_all).start().await;
     let other = keeping(&redis, day_in_all).beside(&app).start().await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     assert!(is_kept_for(&redis, 24 * HOUR));
     for hours in 1..=4 {
         app.clock.advance(6 * HOUR);
@@ -108,10 +98,10 @@ async fn a_session_ends_after_its_time_however_much_it_is_used() {
         until("written", || is_kept_for(&redis, left)).await;
     }
     app.clock.advance(1);
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
-    assert!(is_dropped(&other.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
+    assert!(other.ask(ME, &cookie).await.drops_the_session());
     until("ended at WorkOS", || ended_at_workos(&app) == 1).await;
-    let again = handle(&app).await;
+    let again = app.signed_in(ADA).await.session_cookie();
     assert_eq!(other.ask(ME, &again).await.status, 200);
 }
 
@@ -121,7 +111,7 @@ async fn redis_keeps_a_session_as_long_as_the_limit_that_comes_first() {
     let app = keeping(&redis, |authkit| day_in_all(hour_unused(authkit)))
         .start()
         .await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     assert!(is_kept_for(&redis, HOUR));
     for _ in 0..27 {
         app.clock.advance(50 * MINUTE);
@@ -138,20 +128,13 @@ async fn redis_keeps_a_session_as_long_as_the_limit_that_comes_first() {
 #[tokio::test]
 async fn without_limits_a_session_is_kept_as_long_as_its_cookie() {
     let redis = RedisServer::start();
-    let day = Duration::from_secs(86_400);
-    let url = redis.url();
-    let app = TestApp::builder()
-        .authkit(move |authkit| {
-            let authkit = authkit.redis(url).sessions_in_redis();
-            authkit.cookie_max_age(day)
-        })
-        .start()
-        .await;
-    let cookie = handle(&app).await;
+    let day = |authkit: AuthKitBuilder| authkit.cookie_max_age(Duration::from_secs(86_400));
+    let app = keeping(&redis, day).start().await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     assert!(is_kept_for(&redis, 24 * HOUR));
     // Nothing says at which session at WorkOS it leads.
     redis.ask(&["FLUSHALL"]);
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(ended_at_workos(&app), 0);
 }
@@ -160,13 +143,13 @@ async fn without_limits_a_session_is_kept_as_long_as_its_cookie() {
 async fn a_session_that_redis_has_let_run_out_is_ended_at_workos_too_and_once() {
     let redis = RedisServer::start();
     let app = keeping(&redis, hour_unused).start().await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     let key = redis.keys(SESSIONS).pop().expect("a session");
     // What an hour does.
     redis.ask(&["PEXPIRE", &key, "1"]);
     tokio::time::sleep(Duration::from_millis(20)).await;
     for _ in 0..3 {
-        assert!(is_dropped(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.drops_the_session());
     }
     until("ended at WorkOS", || ended_at_workos(&app) > 0).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -190,7 +173,7 @@ async fn a_cookie_from_before_takes_its_age_along_into_redis() {
     // Half an hour of the day had passed before the move.
     until("noted", || is_kept_for(&redis, 53 * MINUTE)).await;
     app.clock.advance(53 * MINUTE + 1);
-    assert!(is_dropped(&browser.api(ME).await));
+    assert!(browser.api(ME).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -204,7 +187,7 @@ async fn a_crowd_notes_the_use_once() {
         })
         .start()
         .await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     let record = || redis.ask(&["GET", &redis.keys(SESSIONS)[0]]);
     let before = record();
     redis.ask(&["CONFIG", "RESETSTAT"]);
@@ -232,7 +215,7 @@ async fn a_crowd_notes_the_use_once() {
 async fn a_use_that_redis_does_not_take_down_counts_all_the_same() {
     let redis = RedisServer::start();
     let app = keeping(&redis, hour_unused).start().await;
-    let cookie = handle(&app).await;
+    let cookie = app.signed_in(ADA).await.session_cookie();
     redis.starve();
     app.clock.advance(50 * MINUTE);
     assert_eq!(app.ask(ME, &cookie).await.status, 200);
@@ -245,5 +228,5 @@ async fn a_use_that_redis_does_not_take_down_counts_all_the_same() {
     app.clock.advance(50 * MINUTE);
     assert_eq!(other.ask(ME, &cookie).await.status, 200);
     app.clock.advance(HOUR + 1);
-    assert!(is_dropped(&other.ask(ME, &cookie).await));
+    assert!(other.ask(ME, &cookie).await.drops_the_session());
 }

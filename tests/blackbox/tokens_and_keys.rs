@@ -39,14 +39,6 @@ fn is_forged(answer: &Answer) -> bool {
     answer.status == 401 && answer.removes("wos-session")
 }
 
-/// Nothing is known: try again, and keep the cookie.
-fn cannot_tell(answer: &Answer) -> bool {
-    let retry_after = answer
-        .header("retry-after")
-        .and_then(|it| it.parse::<u32>().ok());
-    answer.status == 503 && retry_after.is_some() && answer.set_cookies().is_empty()
-}
-
 fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
@@ -136,7 +128,7 @@ async fn a_key_of_the_senders_choice_is_neither_believed_nor_fetched() {
             let answer = ask(&app, &token).await;
             // A key that may be newer than the key set is looked for, where it should be.
             assert!(
-                is_forged(&answer) || kid == attacker.key_id() && cannot_tell(&answer),
+                is_forged(&answer) || kid == attacker.key_id() && answer.cannot_tell(),
                 "{name} {answer:?}"
             );
         }
@@ -348,7 +340,7 @@ async fn clocks_that_are_30_seconds_apart_do_no_harm() {
         assert!(answer.set_cookies().is_empty());
     }
     for name in ["iat", "nbf"] {
-        assert!(cannot_tell(&ask(&app, &token(name, 31)).await), "{name}");
+        assert!(ask(&app, &token(name, 31)).await.cannot_tell(), "{name}");
     }
     assert_eq!(app.emulator.calls(Endpoint::AuthenticateRefresh), 0);
     let answer = ask(&app, &token("exp", -31)).await;
@@ -369,7 +361,7 @@ async fn the_leeway_can_be_chosen() {
         200
     );
     claims["iat"] = json!(app.clock.unix_seconds() + 121);
-    assert!(cannot_tell(&ask(&app, &app.emulator.mint(claims)).await));
+    assert!(ask(&app, &app.emulator.mint(claims)).await.cannot_tell());
 }
 
 #[tokio::test]
@@ -405,7 +397,7 @@ async fn many_unknown_keys_cause_one_fetch_in_30_seconds() {
     for round in 0..3 {
         let answers = join_all(cookies.iter().map(|cookie| app.ask(ME, cookie))).await;
         for answer in answers {
-            assert!(is_forged(&answer) || cannot_tell(&answer), "{answer:?}");
+            assert!(is_forged(&answer) || answer.cannot_tell(), "{answer:?}");
         }
         assert!(
             app.emulator.calls(Endpoint::Jwks) <= 1 + round,
@@ -424,7 +416,7 @@ async fn failed_fetches_count_as_well() {
     for fetches in 1..=3 {
         for session in &sessions {
             let cookie = format!("wos-session={}", app.seal(session));
-            assert!(cannot_tell(&app.ask(ME, &cookie).await));
+            assert!(app.ask(ME, &cookie).await.cannot_tell());
         }
         assert_eq!(app.emulator.calls(Endpoint::Jwks), fetches);
         app.clock.advance(30);
@@ -440,7 +432,7 @@ async fn an_unknown_key_is_forged_unless_the_token_is_newer_than_the_key_set() {
     old["iat"] = json!(app.clock.unix_seconds() - 100);
     assert!(is_forged(&ask(&app, &app.emulator.mint(old)).await));
     let new = with_token(&app, &app.emulator.mint(claims(&app)));
-    assert!(cannot_tell(&app.ask(ME, &new).await));
+    assert!(app.ask(ME, &new).await.cannot_tell());
     assert_eq!(app.emulator.calls(Endpoint::Jwks), 1);
     app.clock.advance(20);
     assert_eq!(app.ask(ME, &new).await.status, 200);
@@ -459,7 +451,7 @@ async fn keys_that_are_known_serve_while_workos_is_down() {
             200
         );
         let stranger = app.emulator.mint_with_unknown_key(claims(&app));
-        assert!(cannot_tell(&ask(&app, &stranger).await));
+        assert!(ask(&app, &stranger).await.cannot_tell());
         assert_eq!(
             ask(&app, &app.emulator.mint(claims(&app))).await.status,
             200
@@ -496,9 +488,9 @@ async fn a_rotation_right_after_a_fetch_signs_nobody_out_either() {
     let app = counterpart().await;
     app.clock.advance(1);
     app.emulator.rotate_key();
-    let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
+    let cookie = app.cookie_of(ADA);
     for _ in 0..29 {
-        assert!(cannot_tell(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.cannot_tell());
         app.clock.advance(1);
     }
     assert_eq!(app.ask(ME, &cookie).await.status, 200);
@@ -554,8 +546,8 @@ async fn a_key_set_without_a_usable_key_is_no_key_set() {
     ] {
         let app = TestApp::start().await;
         app.emulator.set_jwks_body(Some(body.clone()));
-        let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
-        assert!(cannot_tell(&app.ask(ME, &cookie).await), "{body}");
+        let cookie = app.cookie_of(ADA);
+        assert!(app.ask(ME, &cookie).await.cannot_tell(), "{body}");
         app.emulator.set_jwks_body(None);
         app.clock.advance(30);
         assert_eq!(app.ask(ME, &cookie).await.status, 200, "{body}");
@@ -568,20 +560,22 @@ async fn a_weak_key_verifies_nothing() {
     let weak = json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xff; 64]), "e": "AQAB", "kid": app.emulator.key_id()});
     app.emulator
         .set_jwks_body(Some(json!({"keys": [weak]}).to_string()));
-    assert!(cannot_tell(
-        &ask(&app, &app.emulator.mint(claims(&app))).await
-    ));
+    assert!(
+        ask(&app, &app.emulator.mint(claims(&app)))
+            .await
+            .cannot_tell()
+    );
 }
 
 #[tokio::test]
 async fn a_key_set_has_a_limit() {
     let app = TestApp::start().await;
-    let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
+    let cookie = app.cookie_of(ADA);
     let real = app.emulator.jwks_body();
     let padded = |bytes: usize| Some(format!("{real}{}", " ".repeat(bytes - real.len())));
     for too_large in [256 * 1024 + 1, 5 << 20] {
         app.emulator.set_jwks_body(padded(too_large));
-        assert!(cannot_tell(&app.ask(ME, &cookie).await), "{too_large}");
+        assert!(app.ask(ME, &cookie).await.cannot_tell(), "{too_large}");
         app.clock.advance(30);
     }
     app.emulator.set_jwks_body(padded(256 * 1024));
@@ -593,8 +587,8 @@ async fn an_endless_or_inflating_key_set_is_cut_off() {
     for fault in [Fault::Oversize(5 << 20), Fault::GzipBomb, Fault::Truncate] {
         let app = TestApp::start().await;
         app.emulator.fault(Endpoint::Jwks, fault.clone());
-        let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
-        assert!(cannot_tell(&app.ask(ME, &cookie).await), "{fault:?}");
+        let cookie = app.cookie_of(ADA);
+        assert!(app.ask(ME, &cookie).await.cannot_tell(), "{fault:?}");
     }
 }
 
@@ -610,8 +604,8 @@ async fn a_key_set_is_not_looked_for_elsewhere() {
     let address = format!("{}/sso/jwks/{}", elsewhere.api_url(), elsewhere.client_id());
     app.emulator
         .fault(Endpoint::Jwks, Fault::Redirect(address).times(1));
-    let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
-    assert!(cannot_tell(&app.ask(ME, &cookie).await));
+    let cookie = app.cookie_of(ADA);
+    assert!(app.ask(ME, &cookie).await.cannot_tell());
     assert_eq!(elsewhere.calls(Endpoint::Jwks), 0);
 }
 
@@ -623,9 +617,7 @@ fn now_of(clock: &TestClock) -> impl Fn() -> i64 + Send + Sync + 'static {
 #[tokio::test]
 async fn one_cold_start_fetches_the_keys_once() {
     let app = TestApp::start().await;
-    let cookies: Vec<_> = (0..100)
-        .map(|_| format!("wos-session={}", app.seal(&app.session(ADA))))
-        .collect();
+    let cookies: Vec<_> = (0..100).map(|_| app.cookie_of(ADA)).collect();
     app.emulator.fault(
         Endpoint::Jwks,
         Fault::Delay(std::time::Duration::from_millis(100)),

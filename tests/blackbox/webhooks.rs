@@ -62,6 +62,13 @@ fn event(id: &str, name: &str, data: Value, app: &TestApp) -> String {
     json!({"id": id, "event": name, "data": data, "created_at": created_at}).to_string()
 }
 
+/// What has become of Ada's membership in Acme.
+fn membership(what: &str, app: &TestApp) -> String {
+    let membership = json!({"user_id": "user_ada", "organization_id": "org_acme"});
+    let name = format!("organization_membership.{what}");
+    event("event_of_ada", &name, membership, app)
+}
+
 async fn post(app: &TestApp, signature: &str, body: &str) -> Answer {
     let headers = [
         ("workos-signature", signature),
@@ -359,13 +366,7 @@ async fn who_has_left_the_organization_is_out_of_it_and_nobody_is_let_in_by_an_o
     app.emulator
         .change_user(ADA, |ada| ada.leave("org_acme"))
         .expect("she is there");
-    let membership = json!({"user_id": "user_ada", "organization_id": "org_acme"});
-    let body = event(
-        "event_1",
-        "organization_membership.deleted",
-        membership,
-        &app,
-    );
+    let body = membership("deleted", &app);
     assert_eq!(deliver(&app, &body).await.status, 200);
 
     app.emulator
@@ -390,13 +391,7 @@ async fn the_grace_of_an_outage_is_not_for_rights_that_may_be_gone() {
         .start()
         .await;
     let (mut ada, mut grace) = (app.with_session(ADA), app.with_session("grace@example.com"));
-    let membership = json!({"user_id": "user_ada", "organization_id": "org_acme"});
-    let body = event(
-        "event_1",
-        "organization_membership.deleted",
-        membership,
-        &app,
-    );
+    let body = membership("deleted", &app);
     assert_eq!(deliver(&app, &body).await.status, 200);
     app.clock.advance(400);
     app.emulator
@@ -417,13 +412,7 @@ async fn the_grace_of_an_outage_is_not_for_rights_that_may_be_gone() {
 async fn an_event_from_before_the_token_changes_nothing() {
     let app = plain().await;
     let body = event("event_1", "user.deleted", json!({"id": "user_ada"}), &app);
-    let membership = json!({"user_id": "user_ada", "organization_id": "org_acme"});
-    let change = event(
-        "event_2",
-        "organization_membership.updated",
-        membership,
-        &app,
-    );
+    let change = membership("updated", &app);
     app.clock.advance(100);
     let mut ada = app.with_session(ADA);
     assert_eq!(deliver(&app, &body).await.status, 200);

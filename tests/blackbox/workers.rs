@@ -140,7 +140,7 @@ async fn nobody_waits_for_a_session_while_the_worker_that_refreshes_it_is_busy()
 #[tokio::test]
 async fn nobody_waits_for_keys_while_the_worker_that_asked_first_is_busy() {
     let app = with_workers(2).await;
-    let cookie = format!("wos-session={}", app.seal(&app.session(ADA)));
+    let cookie = app.cookie_of(ADA);
     app.emulator
         .fault(Endpoint::Jwks, Fault::Delay(Duration::from_millis(500)));
     let (first, second, waited) = ask_while_busy(&app, &cookie).await;

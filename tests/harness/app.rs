@@ -85,8 +85,13 @@ impl TestApp {
     /// A browser with a session that was made without a sign-in, for a user of the emulator.
     pub fn with_session(&self, session: impl Into<NewSession>) -> Browser {
         let mut browser = self.browser();
-        browser.set_cookie("wos-session", &self.seal(&self.session(session)));
+        browser.set_cookie("wos-session", &seal::cookie(&self.emulator, session));
         browser
+    }
+
+    /// The `Cookie` header of such a browser.
+    pub fn cookie_of(&self, session: impl Into<NewSession>) -> String {
+        format!("wos-session={}", seal::cookie(&self.emulator, session))
     }
 
     /// The content of a session cookie.

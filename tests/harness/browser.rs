@@ -210,6 +210,12 @@ impl Browser {
         Some(&cookie.value)
     }
 
+    /// What it sends of its session.
+    pub fn session_cookie(&self) -> String {
+        let session = self.cookie("wos-session").expect("a session");
+        format!("wos-session={session}")
+    }
+
     /// The names of the cookies for the application's host.
     pub fn cookie_names(&self) -> Vec<&str> {
         let jar = self.jar.get(&host(&self.origin));
@@ -296,6 +302,17 @@ impl Answer {
         self.set_cookie(name).is_some_and(|cookie| {
             cookie.value.is_empty() && cookie.attribute("max-age") == Some("0")
         })
+    }
+
+    /// Nobody is signed in, and the session's cookie goes.
+    pub fn drops_the_session(&self) -> bool {
+        self.status == 401 && self.removes("wos-session")
+    }
+
+    /// Nothing is known: try again, and keep the cookie.
+    pub fn cannot_tell(&self) -> bool {
+        let seconds = self.header("retry-after").and_then(|it| it.parse().ok());
+        self.status == 503 && seconds.is_some_and(|it: u32| it > 0) && self.set_cookies().is_empty()
     }
 
     pub fn json(&self) -> Value {

@@ -11,6 +11,8 @@ use hkdf::Hkdf;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::PASSWORD;
+
 pub const SESSION: &str = "session";
 pub const SIGN_IN_STATE: &str = "sign-in-state";
 
@@ -38,6 +40,12 @@ pub fn session(emulator: &Emulator, session: impl Into<NewSession>) -> Value {
         "refresh_token": session.refresh_token,
         "user": session.user,
     })
+}
+
+/// The value of such a cookie.
+pub fn cookie(emulator: &Emulator, session: impl Into<NewSession>) -> String {
+    let content = self::session(emulator, session).to_string();
+    seal(PASSWORD, SESSION, content.as_bytes())
 }
 
 /// The plaintext of a sealed value, if it is genuine.

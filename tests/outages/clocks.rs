@@ -10,7 +10,7 @@ use std::{
 
 use authkit_tests::{Log, TestApp};
 
-use super::{ADA, ME, cookie, refreshes, renewed, told_to_wait};
+use super::{ADA, ME, refreshes, renewed, told_to_wait};
 
 /// An app, and how many seconds WorkOS's clock is ahead of its.
 async fn apart(seconds: i64) -> (TestApp, Arc<AtomicI64>) {
@@ -34,7 +34,7 @@ async fn they_sign_nobody_out_refresh_in_no_loop_and_are_warned_of_once() {
     let warnings = || log.lines_with("check this machine's clock").len();
 
     let (behind, _) = apart(600).await;
-    let cookie_of_the_future = cookie(&behind, ADA);
+    let cookie_of_the_future = behind.cookie_of(ADA);
     for _ in 0..20 {
         let wait = told_to_wait(&behind.ask(ME, &cookie_of_the_future).await);
         assert_eq!(wait, 30);
@@ -46,12 +46,12 @@ async fn they_sign_nobody_out_refresh_in_no_loop_and_are_warned_of_once() {
     assert_eq!(answer.status, 200, "the clock was put right");
 
     let (ahead, offset) = apart(-600).await;
-    let old = cookie(&ahead, ADA);
+    let old = ahead.cookie_of(ADA);
     let answer = ahead.ask(ME, &old).await;
     assert_eq!(answer.status, 503);
     let new = answer.set_cookie("wos-session").expect("the next session");
     let new = format!("wos-session={}", new.value);
-    let other = cookie(&ahead, "grace@example.com");
+    let other = ahead.cookie_of("grace@example.com");
     for left in ["30", "20", "10"] {
         for cookie in [&new, &other, &old].repeat(3) {
             let answer = ahead.ask(ME, cookie).await;

@@ -92,10 +92,10 @@ async fn outage(grace: i64, fault: Fault) -> (TestApp, String) {
         .await;
     // Warms the key set up, and begins the session at a sign-in.
     let browser = app.signed_in(ADA).await;
-    let sealed = browser.cookie("wos-session").expect("a session").to_owned();
+    let cookie = browser.session_cookie();
     app.clock.advance(EXPIRED);
     app.emulator.fault(Endpoint::AuthenticateRefresh, fault);
-    (app, format!("wos-session={sealed}"))
+    (app, cookie)
 }
 
 async fn send(app: &TestApp, method: Method, path: &str, cookie: &str) -> Answer {

@@ -6,7 +6,7 @@ use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::TestApp;
 use futures::future::join_all;
 
-use super::{ADA, ME, cookie, expired, is_dropped, refreshes, renewed, told_to_wait};
+use super::{ADA, ME, expired, refreshes, renewed, told_to_wait};
 
 fn losses() -> Vec<Fault> {
     let page = |status| Fault::Body {
@@ -86,7 +86,7 @@ async fn a_later_request_asks_again_for_as_long_as_workos_repeats_itself() {
         app.clock.advance(seconds);
         let answer = app.ask(ME, &cookie).await;
         assert_eq!(answer.status == 200, is_saved, "after {seconds} s");
-        assert_eq!(is_dropped(&answer), !is_saved, "after {seconds} s");
+        assert_eq!(answer.drops_the_session(), !is_saved, "after {seconds} s");
     }
 }
 
@@ -94,7 +94,7 @@ async fn a_later_request_asks_again_for_as_long_as_workos_repeats_itself() {
 async fn what_workos_refuses_is_not_asked_again() {
     let app = TestApp::start().await;
     for status in [302, 401, 403, 404, 408, 422, 429] {
-        let cookie = cookie(&app, ADA);
+        let cookie = app.cookie_of(ADA);
         app.clock.advance(super::EXPIRED);
         let before = refreshes(&app);
         app.emulator

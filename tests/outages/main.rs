@@ -19,20 +19,16 @@ const ADA: &str = "ada@example.com";
 /// Seconds after which a new session's token has expired.
 const EXPIRED: i64 = 400;
 
-fn cookie(app: &TestApp, email: &str) -> String {
-    format!("wos-session={}", app.seal(&app.session(email)))
-}
-
 /// The cookie of ada's session whose token has just expired.
 fn expired(app: &TestApp) -> String {
-    let cookie = cookie(app, ADA);
+    let cookie = app.cookie_of(ADA);
     app.clock.advance(EXPIRED);
     cookie
 }
 
 /// Cookies of so many sessions whose tokens have just expired.
 fn all_expired(app: &TestApp, many: usize) -> Vec<String> {
-    let cookies = (0..many).map(|_| cookie(app, ADA)).collect();
+    let cookies = (0..many).map(|_| app.cookie_of(ADA)).collect();
     app.clock.advance(EXPIRED);
     cookies
 }
@@ -58,8 +54,4 @@ fn told_to_wait(answer: &Answer) -> i64 {
     assert!(answer.set_cookies().is_empty(), "{answer:?}");
     let seconds = answer.header("retry-after").and_then(|it| it.parse().ok());
     seconds.expect("Retry-After in seconds")
-}
-
-fn is_dropped(answer: &Answer) -> bool {
-    answer.status == 401 && answer.removes("wos-session")
 }

@@ -9,7 +9,7 @@ use authkit_actix::{
 };
 use authkit_tests::{Answer, Browser, TestApp};
 
-use super::{EXPIRED, ME, is_dropped, refreshes};
+use super::{EXPIRED, ME, refreshes};
 
 /// Reads the session, and takes its time.
 #[get("/slow")]
@@ -31,9 +31,9 @@ fn routes(authkit: &AuthKit, config: &mut web::ServiceConfig) {
 async fn with_a_session() -> (TestApp, Browser, String) {
     let app = TestApp::builder().routes(routes).start().await;
     let browser = app.with_session(super::ADA);
-    let sealed = browser.cookie("wos-session").expect("a session").to_owned();
+    let cookie = browser.session_cookie();
     app.clock.advance(EXPIRED);
-    (app, browser, format!("wos-session={sealed}"))
+    (app, browser, cookie)
 }
 
 /// Signs out half a second after the request has begun.
@@ -62,8 +62,8 @@ async fn a_refresh_that_lands_after_the_sign_out_brings_nobody_back() {
         let (landed, out) = sign_out_during(&app, &mut browser, &cookie, ME).await;
         assert_eq!(out.status, 303, "{out:?}");
         assert!(out.removes("wos-session"));
-        assert!(is_dropped(&landed), "{landed:?}");
-        assert!(is_dropped(&app.ask(ME, &cookie).await));
+        assert!(landed.drops_the_session(), "{landed:?}");
+        assert!(app.ask(ME, &cookie).await.drops_the_session());
         assert_eq!(refreshes(&app), 1);
     }
 }
@@ -84,7 +84,7 @@ async fn a_straggler_after_the_sign_out_is_a_stranger() {
     let new = super::renewed(&answer);
     browser.submit("/sign-out", &[]).await;
     for cookie in [cookie, new] {
-        assert!(is_dropped(&app.ask(ME, &cookie).await));
+        assert!(app.ask(ME, &cookie).await.drops_the_session());
     }
     assert_eq!(refreshes(&app), 1);
 }

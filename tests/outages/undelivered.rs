@@ -5,7 +5,7 @@ use std::time::Duration;
 use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::TestApp;
 
-use super::{ADA, ME, content, cookie, is_dropped, refreshes, renewed};
+use super::{ADA, ME, content, refreshes, renewed};
 
 /// An app whose tokens live for an hour, and a cookie of one that has expired. WorkOS takes no
 /// refresh token twice.
@@ -22,7 +22,7 @@ async fn refreshed_before_the_end(buffer: Duration) -> (TestApp, String) {
         .authkit(move |authkit| authkit.refresh_buffer(buffer))
         .start()
         .await;
-    let cookie = cookie(&app, ADA);
+    let cookie = app.cookie_of(ADA);
     app.clock.advance(3700);
     (app, cookie)
 }
@@ -37,7 +37,7 @@ async fn a_session_that_never_came_back_waits_for_ten_minutes() {
     }
     assert_eq!(refreshes(&app), 1);
     app.clock.advance(1);
-    assert!(is_dropped(&app.ask(ME, &old).await));
+    assert!(app.ask(ME, &old).await.drops_the_session());
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn once_it_has_come_back_the_old_one_serves_for_a_minute() {
     app.clock.advance(60);
     assert_eq!(renewed(&app.ask(ME, &old).await), new);
     app.clock.advance(1);
-    assert!(is_dropped(&app.ask(ME, &old).await));
+    assert!(app.ask(ME, &old).await.drops_the_session());
     assert_eq!(refreshes(&app), 2);
 }
 
@@ -59,7 +59,7 @@ async fn a_session_that_came_back_at_once_is_kept_for_a_minute_only() {
     let new = renewed(&app.ask(ME, &old).await);
     app.ask(ME, &new).await;
     app.clock.advance(61);
-    assert!(is_dropped(&app.ask(ME, &old).await));
+    assert!(app.ask(ME, &old).await.drops_the_session());
     assert_eq!(app.ask(ME, &new).await.status, 200, "of its own, it lives");
 }
 

@@ -3,7 +3,7 @@
 use authkit_actix::emulator::{Endpoint, Fault, RefreshReuse};
 use authkit_tests::TestApp;
 
-use super::{ADA, EXPIRED, ME, content, cookie, is_dropped, refreshes, renewed, told_to_wait};
+use super::{ADA, EXPIRED, ME, content, refreshes, renewed, told_to_wait};
 
 /// An app that cannot fetch the key which WorkOS signs with from now on, and a cookie that is so many
 /// seconds old. WorkOS takes no refresh token twice, and knows what it published before.
@@ -12,7 +12,7 @@ async fn with_an_unpublished_key(age: i64) -> (TestApp, String, String) {
         .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
         .start()
         .await;
-    let cookie = cookie(&app, ADA);
+    let cookie = app.cookie_of(ADA);
     assert_eq!(app.ask(ME, &cookie).await.status, 200);
     app.clock.advance(age);
     let before = app.emulator.jwks_body();
@@ -82,5 +82,5 @@ async fn after_that_hour_the_session_is_over() {
     told_to_wait(&app.ask(ME, &cookie).await);
     app.clock.advance(3601);
     app.emulator.clear_faults();
-    assert!(is_dropped(&app.ask(ME, &cookie).await));
+    assert!(app.ask(ME, &cookie).await.drops_the_session());
 }

@@ -6,7 +6,7 @@ use authkit_actix::emulator::{Endpoint, Fault};
 use authkit_tests::{Answer, TestApp};
 use futures::future::join_all;
 
-use super::{ADA, ME, all_expired, cookie, expired, refreshes, renewed, told_to_wait};
+use super::{ADA, ME, all_expired, expired, refreshes, renewed, told_to_wait};
 
 fn refuse(app: &TestApp, status: u16, retry_after: &str) {
     let fault = Fault::StatusWithRetryAfter(status, retry_after.to_owned());
@@ -61,7 +61,7 @@ async fn a_wait_that_nobody_can_be_asked_for_is_cut_to_a_minute() {
 #[tokio::test]
 async fn a_token_that_holds_is_served_during_the_wait() {
     let app = TestApp::start().await;
-    let cookie = cookie(&app, ADA);
+    let cookie = app.cookie_of(ADA);
     app.clock.advance(280);
     refuse(&app, 429, "10");
     for _ in 0..3 {
@@ -110,7 +110,7 @@ async fn nobody_waits_for_what_has_not_come_ten_times() {
     let app = TestApp::start().await;
     let cookies = all_expired(&app, 10);
     let others = all_expired(&app, 50);
-    let fresh = cookie(&app, ADA);
+    let fresh = app.cookie_of(ADA);
     app.emulator
         .fault(Endpoint::AuthenticateRefresh, Fault::Hang);
     ask_all(&app, &cookies).await;
