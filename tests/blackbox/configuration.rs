@@ -1,13 +1,12 @@
 //! Where the configuration comes from, and what is said about a wrong one.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 
 use authkit_actix::{
     AuthKit,
     emulator::{Emulator, EmulatorUser},
 };
-use authkit_tests::{PASSWORD, TestApp, seal};
-use serde_json::json;
+use authkit_tests::{PASSWORD, Program, TestApp, folder, seal, workos_variables};
 
 /// What a program of its own, with these variables and no others, said.
 struct Run {
@@ -50,9 +49,8 @@ fn run(how: &str, variables: Variables<'_>) -> Run {
 }
 
 fn ask(how: &str, variables: Variables<'_>, cookies: &str) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_configured"));
-    command.args([how, "/protected", cookies]).env_clear();
-    let output = command
+    let output = Program::alone(env!("CARGO_BIN_EXE_configured"))
+        .args([how, "/protected", cookies])
         .envs(variables.iter().copied())
         .output()
         .expect("the program runs");
@@ -311,8 +309,8 @@ fn an_empty_variable_is_unset() {
 
 #[test]
 fn a_variable_that_is_not_text_is_refused_by_name() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_configured"));
-    command.args(["env", "/", ""]).env_clear().envs(REQUIRED);
+    let mut command = Program::alone(env!("CARGO_BIN_EXE_configured"));
+    command.args(["env", "/", ""]).envs(REQUIRED);
     for variable in ["WORKOS_CLIENT_ID", "WORKOS_COOKIE_PASSWORD"] {
         command.env(
             variable,
@@ -355,20 +353,17 @@ fn code_wins_over_the_environment_and_leaves_it_the_rest() {
 
 #[test]
 fn a_file_of_variables_is_not_read() {
-    let directory = std::env::temp_dir().join(format!("authkit-tests-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
+    let folder = folder("dotenv");
     let file: String = REQUIRED
         .iter()
         .map(|(name, value)| format!("{name}={value}\n"))
         .collect();
-    std::fs::write(directory.join(".env"), file).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_configured"))
+    std::fs::write(folder.join(".env"), file).expect("a file");
+    let output = Program::alone(env!("CARGO_BIN_EXE_configured"))
         .args(["env", "/", ""])
-        .env_clear()
-        .current_dir(&directory)
+        .current_dir(&folder)
         .output()
         .expect("the program runs");
-    std::fs::remove_dir_all(&directory).expect("it is ours");
     assert!(!output.status.success());
 }
 
@@ -455,27 +450,20 @@ fn passwords_lives_and_the_address_of_the_api_come_from_the_environment_too() {
         .quiet()
         .start()
         .expect("an emulator");
-    let port = emulator.port().to_string();
-    let variables = [
-        ("WORKOS_CLIENT_ID", emulator.client_id()),
-        ("WORKOS_API_KEY", emulator.api_key()),
-        ("WORKOS_COOKIE_PASSWORD", PASSWORD),
+    let its_own = workos_variables(&emulator);
+    let others = [
         (
             "WORKOS_COOKIE_PASSWORD_PREVIOUS",
             "the password before the present one, and the one before that password",
         ),
         ("WORKOS_COOKIE_MAX_AGE", "3600"),
         ("WORKOS_REDIRECT_URI", "http://localhost:3000/callback"),
-        ("WORKOS_API_HOSTNAME", emulator.host()),
-        ("WORKOS_API_HTTPS", "false"),
-        ("WORKOS_API_PORT", &port),
     ];
-    let session = emulator.session_for("ada@example.com").expect("ada");
-    let content = json!({
-        "access_token": session.access_token,
-        "refresh_token": session.refresh_token,
-        "user": session.user,
-    });
+    let its_own = its_own
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let variables = [&its_own[..], &others].concat();
+    let content = seal::session(&emulator, "ada@example.com");
     for previous in [
         "the password before the present one",
         "and the one before that password",

@@ -1,16 +1,13 @@
 //! What the emulator lets an application rely on, besides what its own tests say.
 
-use std::process::Command;
-
-use authkit_tests::TestApp;
+use authkit_tests::{Program, TestApp};
 
 const ADA: &str = "ada@example.com";
 
 #[test]
 fn on_its_start_it_says_whom_to_sign_in_as() {
-    let output = Command::new(env!("CARGO_BIN_EXE_configured"))
+    let output = Program::alone(env!("CARGO_BIN_EXE_configured"))
         .args(["http://127.0.0.1:3000", "/", ""])
-        .env_clear()
         .output()
         .expect("the program runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -45,7 +42,7 @@ async fn its_pages_need_no_script() {
 #[tokio::test]
 async fn two_of_them_share_neither_keys_nor_sessions() {
     let (one, other) = (TestApp::start().await, TestApp::start().await);
-    let cookie = |app: &TestApp| format!("wos-session={}", app.seal(&app.session(ADA)));
+    let cookie = |app: &TestApp| app.cookie_of(ADA);
     assert_eq!(one.ask("/api/me", &cookie(&one)).await.status, 200);
     let answer = one.ask("/api/me", &cookie(&other)).await;
     assert!(matches!(answer.status, 401 | 503), "{answer:?}");

@@ -1,11 +1,11 @@
 //! The module for the browser and its React bindings, in the showcase and in a single-page application.
 
-use std::{env, path::Path, process::Command, time::Duration};
+use std::{path::Path, time::Duration};
 
 use authkit_actix::emulator::{
     Emulator, EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, NewSession,
 };
-use authkit_tests::{PASSWORD, free_port, seal};
+use authkit_tests::{Program, free_port, seal, variables_at};
 
 use crate::person::{Person, Screen};
 
@@ -39,24 +39,10 @@ impl Visit {
             )
             .quiet();
         let emulator = change(emulator).start().expect("an emulator");
-        let port = free_port();
-        let mut showcase = Command::new(env!("CARGO_BIN_EXE_showcase"));
+        let mut showcase = Program::alone(env!("CARGO_BIN_EXE_showcase"));
         showcase
-            .env_clear()
-            .current_dir(env::temp_dir())
-            .env("SHOWCASE_LOG", "warn")
-            .env("SHOWCASE_WORKERS", "1")
-            .env("WORKOS_CLIENT_ID", emulator.client_id())
-            .env("WORKOS_API_KEY", emulator.api_key())
-            .env("WORKOS_API_HOSTNAME", emulator.host())
-            .env("WORKOS_API_HTTPS", "false")
-            .env("WORKOS_API_PORT", emulator.port().to_string())
-            .env("WORKOS_COOKIE_PASSWORD", PASSWORD)
-            .env("PORT", port.to_string())
-            .env(
-                "WORKOS_REDIRECT_URI",
-                format!("http://127.0.0.1:{port}/callback"),
-            )
+            .envs([("SHOWCASE_LOG", "warn"), ("SHOWCASE_WORKERS", "1")])
+            .envs(variables_at(free_port(), &emulator))
             .envs(variables.iter().copied());
         let person = Person::visiting(&mut showcase, name, screen).await;
         Self { person, emulator }
@@ -64,8 +50,7 @@ impl Visit {
 
     /// Grace at Acme, unless the test says otherwise.
     async fn has_session(&self, session: impl Into<NewSession>) {
-        let content = seal::session(&self.emulator, session);
-        let sealed = seal::seal(PASSWORD, seal::SESSION, content.to_string().as_bytes());
+        let sealed = seal::cookie(&self.emulator, session);
         self.person.has_session(&sealed).await;
     }
 }
@@ -261,8 +246,8 @@ async fn a_single_page_application_is_served_by_actix_and_calls_its_api() {
         pages.exists(),
         "the pages are not built: tests/all.sh does so, or npm as examples/react-spa/main.rs says"
     );
-    let mut application = Command::new(env!("CARGO_BIN_EXE_react-spa"));
-    application.env_clear().env("PORT", free_port().to_string());
+    let mut application = Program::alone(env!("CARGO_BIN_EXE_react-spa"));
+    application.env("PORT", free_port().to_string());
     let person = Person::visiting(&mut application, "react-spa", Screen::Desk).await;
     person.open("/").await;
     person.fill("Email", "ada@example.com").await;

@@ -2,7 +2,6 @@
 
 mod browser_side;
 mod person;
-mod program;
 mod scripts;
 
 use person::{Person, Screen};

@@ -7,13 +7,11 @@ use std::{
     time::Duration,
 };
 
-use authkit_tests::free_port;
+use authkit_tests::{Program, free_port};
 use serde_json::json;
 use thirtyfour::{
     ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, prelude::*,
 };
-
-use crate::program::Program;
 
 /// Somebody in front of a Chromium of their own, and an application to visit.
 pub(crate) struct Person {
@@ -34,8 +32,8 @@ pub(crate) enum Screen {
 impl Person {
     /// At a quickstart of their own; `name` is the test's own: the browser's profile has it.
     pub(crate) async fn at(name: &str, screen: Screen) -> Self {
-        let mut quickstart = Command::new(env!("CARGO_BIN_EXE_quickstart"));
-        quickstart.env_clear().env("PORT", free_port().to_string());
+        let mut quickstart = Program::alone(env!("CARGO_BIN_EXE_quickstart"));
+        quickstart.env("PORT", free_port().to_string());
         Self::visiting(&mut quickstart, name, screen).await
     }
 

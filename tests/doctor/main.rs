@@ -1,18 +1,17 @@
 //! The doctor as an operator runs it.
 
 use std::{
-    env, fs,
+    fs,
     path::Path,
     process::{Command, Output},
 };
 
 use authkit_actix::emulator::{Emulator, Endpoint, Fault};
-use authkit_tests::{PASSWORD, RedisServer};
+use authkit_tests::{PASSWORD, Program, RedisServer, folder, variables_at};
 
-/// The doctor, knowing nothing of this machine's variables.
 fn doctor(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doctor"));
-    command.env_clear().current_dir(folder);
+    let mut command = Program::alone(env!("CARGO_BIN_EXE_doctor"));
+    command.current_dir(folder);
     command
 }
 
@@ -23,15 +22,9 @@ fn emulator() -> Emulator {
 
 /// What an application in front of an emulator is configured with, line by line.
 fn dotenv(emulator: &Emulator) -> String {
-    format!(
-        "WORKOS_CLIENT_ID={}\nWORKOS_API_KEY={}\nWORKOS_API_HOSTNAME={}\nWORKOS_API_PORT={}\n\
-         WORKOS_API_HTTPS=false\nWORKOS_COOKIE_PASSWORD=\"{PASSWORD}\"\n\
-         WORKOS_REDIRECT_URI=http://localhost:3000/callback\n",
-        emulator.client_id(),
-        emulator.api_key(),
-        emulator.host(),
-        emulator.port(),
-    )
+    let variables = variables_at(3000, emulator);
+    let line = |(name, value)| format!("{name}=\"{value}\"\n");
+    variables.into_iter().map(line).collect()
 }
 
 /// What was printed, and the exit code.
@@ -48,7 +41,7 @@ fn heard(command: &mut Command) -> (String, Option<i32>) {
 #[test]
 fn a_right_configuration_in_a_dotenv_file_is_fine() {
     let emulator = emulator();
-    let folder = RedisServer::folder("doctor");
+    let folder = folder("doctor");
     fs::write(folder.join(".env"), dotenv(&emulator)).expect("a file");
     let (text, code) = heard(&mut doctor(&folder));
     assert_eq!(code, Some(0), "{text}");
@@ -58,7 +51,7 @@ fn a_right_configuration_in_a_dotenv_file_is_fine() {
 #[test]
 fn a_fault_comes_first_with_its_cure_and_another_exit_code() {
     let emulator = emulator();
-    let folder = RedisServer::folder("doctor-fault");
+    let folder = folder("doctor-fault");
     fs::write(folder.join(".env"), dotenv(&emulator)).expect("a file");
     let mut wrong_key = doctor(&folder);
     let (text, code) = heard(wrong_key.env("WORKOS_API_KEY", "sk_test_wrong"));
@@ -73,7 +66,7 @@ fn a_fault_comes_first_with_its_cure_and_another_exit_code() {
 
 #[test]
 fn a_refused_configuration_is_listed_as_a_whole() {
-    let mut doctor = doctor(&env::temp_dir());
+    let mut doctor = Program::alone(env!("CARGO_BIN_EXE_doctor"));
     doctor
         .env("WORKOS_COOKIE_PASSWORD", "short")
         .env("WORKOS_REDIRECT_URI", "https://app.example.com/callback")
@@ -94,7 +87,7 @@ fn a_refused_configuration_is_listed_as_a_whole() {
 #[test]
 fn the_redis_of_the_showcase_is_asked_too() {
     let emulator = emulator();
-    let folder = RedisServer::folder("doctor-redis");
+    let folder = folder("doctor-redis");
     let redis = RedisServer::stopped();
     let dotenv = dotenv(&emulator) + "SHOWCASE_REDIS_URL=" + &redis.url();
     fs::write(folder.join(".env"), dotenv).expect("a file");

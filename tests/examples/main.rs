@@ -6,8 +6,6 @@ mod htmx;
 mod json_api;
 mod openapi;
 mod organizations;
-#[path = "../browser/program.rs"]
-mod program;
 mod protected_routes;
 mod sign_in_page;
 mod tenants;
@@ -16,9 +14,7 @@ mod websocket;
 use std::process::Command;
 
 use authkit_actix::emulator::Emulator;
-use authkit_tests::{Answer, Browser, PASSWORD, free_port};
-
-use crate::program::Program;
+use authkit_tests::{Answer, Browser, Program, free_port, variables_at};
 
 /// An example that runs.
 struct Example {
@@ -29,22 +25,19 @@ struct Example {
 impl Example {
     /// With the emulator in it, as on a machine that knows nothing of WorkOS.
     fn start(program: &str) -> Self {
-        Self::of(&mut Command::new(program), free_port())
+        Self::at(free_port(), program)
+    }
+
+    fn at(port: u16, program: &str) -> Self {
+        Self::of(&mut Program::alone(program), port)
     }
 
     /// In front of an emulator of the test.
     fn in_front_of(emulator: &Emulator, program: &str, variables: &[(&str, &str)]) -> Self {
         let port = free_port();
-        let mut command = Command::new(program);
-        let redirect_uri = format!("http://127.0.0.1:{port}/callback");
+        let mut command = Program::alone(program);
         command
-            .env("WORKOS_CLIENT_ID", emulator.client_id())
-            .env("WORKOS_API_KEY", emulator.api_key())
-            .env("WORKOS_API_HOSTNAME", emulator.host())
-            .env("WORKOS_API_HTTPS", "false")
-            .env("WORKOS_API_PORT", emulator.port().to_string())
-            .env("WORKOS_COOKIE_PASSWORD", PASSWORD)
-            .env("WORKOS_REDIRECT_URI", redirect_uri)
+            .envs(variables_at(port, emulator))
             .envs(variables.iter().copied());
         Self::of(&mut command, port)
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use authkit_actix::emulator::{Emulator, EmulatorApiKey, Endpoint, Fault};
-use authkit_tests::{Answer, PASSWORD, seal};
+use authkit_tests::{Answer, seal};
 use serde_json::Value;
 
 use crate::{Example, send};
@@ -18,8 +18,7 @@ fn credential(emulator: &Emulator, scheme: &str, has_rights: bool) -> (&'static 
     };
     match scheme {
         "session" => {
-            let content = seal::session(emulator, email).to_string();
-            let sealed = seal::seal(PASSWORD, seal::SESSION, content.as_bytes());
+            let sealed = seal::cookie(emulator, email);
             ("cookie", format!("wos-session={sealed}"))
         }
         "bearer" => {

@@ -1,5 +1,5 @@
 use authkit_actix::emulator::{Emulator, NewSession};
-use authkit_tests::{Browser, PASSWORD, seal};
+use authkit_tests::{Browser, seal};
 
 use crate::{Example, refusal};
 
@@ -8,10 +8,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_organizations");
 /// A browser with a session for an organization.
 fn of(example: &Example, emulator: &Emulator, email: &str, organization: &str) -> Browser {
     let session = NewSession::new(email).organization(organization);
-    let content = seal::session(emulator, session).to_string();
     let mut browser = example.browser();
-    let sealed = seal::seal(PASSWORD, seal::SESSION, content.as_bytes());
-    browser.set_cookie("wos-session", &sealed);
+    browser.set_cookie("wos-session", &seal::cookie(emulator, session));
     browser
 }
 

@@ -1,5 +1,3 @@
-use std::process::Command;
-
 use authkit_tests::{Browser, free_port};
 
 use crate::Example;
@@ -9,7 +7,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tenants");
 #[actix_web::test]
 async fn each_tenant_signs_in_and_stays_on_its_host() {
     let port = free_port();
-    let _example = Example::of(&mut Command::new(PROGRAM), port);
+    let _example = Example::at(port, PROGRAM);
     let [acme, globex] = ["acme", "globex"].map(|name| format!("http://{name}.localhost:{port}"));
     for (origin, organization, role) in [
         (&acme, "org_acme", "member"),
@@ -44,7 +42,7 @@ async fn each_tenant_signs_in_and_stays_on_its_host() {
 #[actix_web::test]
 async fn a_host_that_is_on_no_list_is_nobodys() {
     let port = free_port();
-    let _example = Example::of(&mut Command::new(PROGRAM), port);
+    let _example = Example::at(port, PROGRAM);
     let mut browser = Browser::at(&format!("http://evil.localhost:{port}"));
     assert_eq!(browser.get("/").await.status, 404);
     let answer = browser.get("/sign-in").await;
@@ -56,7 +54,7 @@ async fn a_host_that_is_on_no_list_is_nobodys() {
 #[actix_web::test]
 async fn the_session_of_one_tenant_opens_no_desk_of_another() {
     let port = free_port();
-    let _example = Example::of(&mut Command::new(PROGRAM), port);
+    let _example = Example::at(port, PROGRAM);
     let mut ada = Browser::at(&format!("http://acme.localhost:{port}"));
     ada.sign_in("ada@example.com").await;
     assert_eq!(ada.get("/desk").await.status, 200);

@@ -8,6 +8,7 @@ pub mod handles;
 pub mod iron;
 pub mod log;
 mod port;
+mod program;
 pub mod promises;
 mod redis;
 pub mod seal;
@@ -19,7 +20,8 @@ pub use browser::{Answer, Browser, Cookie};
 pub use clock::TestClock;
 pub use log::Log;
 pub use port::free_port;
-pub use redis::{RedisServer, send_signal};
+pub use program::{Program, folder, variables_at, workos_variables};
+pub use redis::RedisServer;
 pub use slow_line::SlowLine;
 
 /// Compiles the examples of the README.

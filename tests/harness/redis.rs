@@ -1,19 +1,17 @@
 use std::{
-    env, fs,
     net::TcpStream,
-    path::PathBuf,
-    process::{self, Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::free_port;
+use crate::{Program, free_port};
 
 /// A Redis server of a test's own. It keeps nothing on the disk, and ends with this value.
 pub struct RedisServer {
     port: u16,
     options: Vec<String>,
-    program: Option<Child>,
+    program: Option<Program>,
 }
 
 impl RedisServer {
@@ -49,16 +47,14 @@ impl RedisServer {
     /// Starts it, empty, where it was.
     pub fn restart(&mut self) {
         let port = self.port.to_string();
-        let program = Command::new("redis-server")
+        let mut server = Command::new("redis-server");
+        server
             .args(["--port", &port, "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir", "/tmp"])
             .args(&self.options)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        self.program = Some(program);
+            .stderr(Stdio::null());
+        self.program = Some(Program::spawn(&mut server));
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < deadline, "redis-server does not start");
@@ -66,20 +62,9 @@ impl RedisServer {
         }
     }
 
-    /// A folder of its own for what options name.
-    pub fn folder(name: &str) -> PathBuf {
-        let folder = env::temp_dir().join(format!("authkit-redis-{}-{name}", process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a folder");
-        folder
-    }
-
     /// Ends it at once.
     pub fn stop(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            program.kill().expect("it runs");
-            program.wait().expect("it ends");
-        }
+        self.program = None;
     }
 
     /// Connections stay open, but nothing is answered until [`resume`](Self::resume).
@@ -130,21 +115,6 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: &str) {
-        let program = self.program.as_ref().expect("it runs");
-        send_signal(signal, program.id());
+        self.program.as_ref().expect("it runs").signal(signal);
     }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Sends a signal such as `STOP` or `TERM` to a program.
-pub fn send_signal(signal: &str, program: u32) {
-    let sent = Command::new("kill")
-        .args([format!("-{signal}"), program.to_string()])
-        .status();
-    assert!(sent.expect("kill is there").success());
 }

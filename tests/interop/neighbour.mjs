@@ -1,7 +1,7 @@
 // An application beside ours that shares its session cookie: a small server on
 // @workos/authkit-session, and on iron-session as authkit-nextjs uses it.
 //
-// It is configured by the environment, as those libraries are, and prints its origin.
+// It is configured by the environment, as those libraries are, and says where it is open.
 
 import { createServer } from 'node:http';
 import { CookieSessionStorage, configure, createAuthService } from '@workos/authkit-session';
@@ -96,7 +96,7 @@ const server = createServer(async (request, response) => {
 server.listen(0, '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${server.address().port}`;
   configure({ redirectUri: `${origin}/callback` });
-  console.log(origin);
+  console.log(`Open ${origin}`);
 });
 
 // Nobody is left to serve when the tests are gone.

@@ -1,20 +1,17 @@
 use std::{
     env,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use authkit_actix::emulator::{
     Emulator, EmulatorOrganization, EmulatorUser, Endpoint, RefreshReuse,
 };
-use authkit_tests::{Browser, PASSWORD, RedisServer, free_port, seal, send_signal};
-use serde_json::json;
+use authkit_tests::{Browser, Program, RedisServer, free_port, seal, variables_at};
 
 pub(crate) const ADA: &str = "ada@example.com";
 /// A member of `org_acme` and of `org_globex`.
@@ -33,8 +30,8 @@ pub(crate) struct Machines {
 pub(crate) struct Instance {
     pub(crate) origin: String,
     port: u16,
-    program: Option<Child>,
-    variables: Vec<(String, String)>,
+    command: Command,
+    program: Option<Program>,
 }
 
 impl Machines {
@@ -83,29 +80,17 @@ impl Machines {
     /// One more instance.
     pub(crate) fn add(&mut self, variables: &[(&str, &str)]) {
         let port = free_port();
-        let origin = format!("http://127.0.0.1:{port}");
-        let all = [
-            ("PORT", port.to_string()),
-            ("WORKOS_CLIENT_ID", self.emulator.client_id().to_owned()),
-            ("WORKOS_API_KEY", self.emulator.api_key().to_owned()),
-            ("WORKOS_API_HOSTNAME", self.emulator.host().to_owned()),
-            ("WORKOS_API_HTTPS", "false".to_owned()),
-            ("WORKOS_API_PORT", self.emulator.port().to_string()),
-            ("WORKOS_COOKIE_PASSWORD", PASSWORD.to_owned()),
-            ("WORKOS_REDIRECT_URI", format!("{origin}/callback")),
-            ("SHOWCASE_WORKERS", "1".to_owned()),
-            ("SHOWCASE_LOG", "warn".to_owned()),
-            ("SHOWCASE_REDIS_URL", self.redis.url()),
-        ];
-        let all = all.map(|(name, value)| (name.to_owned(), value));
-        let variables = variables
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let mut command = Program::alone(env!("CARGO_BIN_EXE_showcase"));
+        command
+            .envs(variables_at(port, &self.emulator))
+            .envs([("SHOWCASE_LOG", "warn"), ("SHOWCASE_WORKERS", "1")])
+            .env("SHOWCASE_REDIS_URL", self.redis.url())
+            .envs(variables.iter().copied());
         let mut instance = Instance {
-            origin,
+            origin: format!("http://127.0.0.1:{port}"),
             port,
+            command,
             program: None,
-            variables: all.into_iter().chain(variables).collect(),
         };
         instance.start();
         self.instances.push(instance);
@@ -129,14 +114,7 @@ impl Machines {
     }
 
     fn cookie_of(&self, email: &str) -> String {
-        let session = self.emulator.session_for(email).expect("a known user");
-        let content = json!({
-            "access_token": session.access_token,
-            "refresh_token": session.refresh_token,
-            "user": session.user,
-        });
-        let sealed = seal::seal(PASSWORD, seal::SESSION, content.to_string().as_bytes());
-        format!("wos-session={sealed}")
+        format!("wos-session={}", seal::cookie(&self.emulator, email))
     }
 
     pub(crate) fn refreshes(&self) -> usize {
@@ -147,43 +125,21 @@ impl Machines {
 impl Instance {
     /// Starts the program and waits until it serves.
     pub(crate) fn start(&mut self) {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_showcase"))
-            .env_clear()
-            .current_dir(env::temp_dir())
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the showcase");
-        let output = program.stdout.take().expect("it is piped");
-        self.program = Some(program);
-        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.starts_with("Open ")), "it serves");
-        // Nobody reads on, but a program must not wait for its output to be read.
-        thread::spawn(move || lines.for_each(drop));
+        self.program = Some(Program::start(&mut self.command, "Open ").0);
     }
 
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            // It may have ended by itself.
-            let _ = program.kill();
-            let _ = program.wait();
-        }
+        self.program = None;
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        send_signal(signal, self.process());
+    pub(crate) fn program(&self) -> &Program {
+        self.program.as_ref().expect("it runs")
     }
 
-    pub(crate) fn process(&self) -> u32 {
-        self.program.as_ref().expect("it runs").id()
-    }
-
-    /// Waits for a program that was told to end; how it ended.
-    pub(crate) fn wait(&mut self) -> bool {
-        let mut program = self.program.take().expect("it runs");
-        program.wait().expect("it ends").success()
+    /// Waits for a program that was told to end.
+    pub(crate) fn ends_well(&mut self) -> bool {
+        self.program.take().expect("it runs").ends_well()
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -195,19 +151,12 @@ impl Instance {
         let mut browser = self.browser();
         let answer = browser.sign_in(ADA).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
-        let session = browser.cookie("wos-session").expect("a session");
-        let copy = format!("wos-session={session}");
+        let copy = browser.session_cookie();
         (browser, copy)
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

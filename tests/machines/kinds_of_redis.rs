@@ -7,7 +7,7 @@ use std::{
 };
 
 use authkit_actix::emulator::RefreshReuse;
-use authkit_tests::{RedisServer, free_port};
+use authkit_tests::{RedisServer, folder, free_port};
 use futures::future::join_all;
 
 use crate::instance::{ADA, Machines, pause, refused_within};
@@ -52,7 +52,7 @@ async fn a_redis_with_a_password_and_a_database_of_its_own() {
 
 #[tokio::test]
 async fn a_redis_over_tls_whose_certificate_is_verified() {
-    let folder = RedisServer::folder("tls");
+    let folder = folder("tls");
     certificate(&folder);
     let path = |name: &str| folder.join(name).display().to_string();
     let port = free_port().to_string();
@@ -86,7 +86,7 @@ async fn a_redis_over_tls_whose_certificate_is_verified() {
 
 #[tokio::test]
 async fn a_cluster_of_three_nodes() {
-    let folder = RedisServer::folder("cluster");
+    let folder = folder("cluster");
     let nodes: Vec<_> = (0..3)
         .map(|number| {
             let file = folder.join(format!("{number}.conf"));

@@ -192,7 +192,7 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
     let instance = &machines.instances[0];
     let limited = Command::new("prlimit")
         .args([
-            format!("--pid={}", instance.process()),
+            format!("--pid={}", instance.program().process()),
             "--nofile=256:256".to_owned(),
         ])
         .status();
@@ -204,7 +204,7 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
         let answer = connected.api_with(ME, &cookie).await;
         answer.set_cookie("wos-session").expect("refreshed").value
     });
-    let idle = handles(instance.process());
+    let idle = handles(instance.program().process());
     // Enough to use every handle up, though none ever says what it wants.
     let mut slow = Vec::new();
     for _ in 0..500 {
@@ -235,7 +235,7 @@ async fn five_hundred_slow_clients_and_few_handles_do_not_stop_the_others() {
     }
     drop((browser, connected));
     let deadline = Instant::now() + Duration::from_secs(30);
-    while handles(instance.process()) > idle + 20 {
+    while handles(instance.program().process()) > idle + 20 {
         assert!(Instant::now() < deadline, "handles are not given back");
         pause(200).await;
     }

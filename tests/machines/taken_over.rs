@@ -98,9 +98,9 @@ async fn a_machine_that_stalls_past_its_lease_is_overtaken_and_does_no_harm_when
         while machines.refreshes() == 0 {
             pause(10).await;
         }
-        first.signal("STOP");
+        first.program().signal("STOP");
         served(&other, &cookie, began).await;
-        first.signal("CONT");
+        first.program().signal("CONT");
     });
     assert!(began.elapsed() < TAKEN_OVER);
     assert_eq!(machines.refreshes(), 2);
@@ -128,10 +128,10 @@ async fn a_machine_that_is_told_to_stop_finishes_its_refresh_first() {
     let browser = machines.instances[0].browser();
     let (answer, ()) = tokio::join!(browser.api_with(ME, &cookie), async {
         pause(300).await;
-        machines.instances[0].signal("TERM");
+        machines.instances[0].program().signal("TERM");
     });
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert!(machines.instances[0].wait());
+    assert!(machines.instances[0].ends_well());
     let other = machines.instances[1].browser();
     assert_eq!(other.api_with(ME, &cookie).await.status, 200);
     assert_eq!(machines.refreshes(), 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authkit_tests::{Browser, webhook};
+use authkit_tests::{Browser, Program, webhook};
 use futures::StreamExt as _;
 use reqwest::Response;
 use serde_json::json;
@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-use crate::{Program, Showcase, now, serving, showcase};
+use crate::{Showcase, now, showcase};
 
 const ADA: &str = "ada@example.com";
 const ME: &str = "/api/me";
@@ -25,8 +25,7 @@ struct Open {
 
 impl Open {
     async fn at(origin: &str, browser: &Browser) -> Self {
-        let session = browser.cookie("wos-session").expect("a session");
-        let cookie = format!("wos-session={session}");
+        let cookie = browser.session_cookie();
         let events = reqwest::Client::new().get(format!("{origin}/events"));
         let events = events.header("cookie", &cookie).send();
         let mut events = events.await.expect("an answer");
@@ -68,7 +67,9 @@ impl Open {
 
 /// A program with an emulator of its own.
 fn alone(variables: &[(&str, &str)]) -> (Program, String) {
-    serving(showcase().env("PORT", "0").envs(variables.iter().copied()))
+    let mut command = showcase();
+    command.env("PORT", "0").envs(variables.iter().copied());
+    Program::start(&mut command, "Open ")
 }
 
 async fn signed_in(origin: &str) -> Browser {

@@ -3,10 +3,7 @@
 mod live;
 
 use std::{
-    env,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Output, Stdio},
-    thread,
+    process::{Command, Output},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,7 +11,7 @@ use authkit_actix::emulator::{
     Emulator, EmulatorApiKey, EmulatorBuilder, EmulatorOrganization, EmulatorUser, Endpoint, Fault,
     NewSession,
 };
-use authkit_tests::{Answer, Browser, PASSWORD, free_port, seal};
+use authkit_tests::{Answer, Browser, Program, free_port, seal, variables_at};
 use serde_json::json;
 
 /// The program in front of an emulator of the test.
@@ -35,22 +32,11 @@ impl Showcase {
 
     fn in_front_of(emulator: EmulatorBuilder, variables: &[(&str, &str)]) -> Self {
         let emulator = emulator.quiet().start().expect("an emulator");
-        let port = free_port();
         let mut command = showcase();
         command
-            .env("PORT", port.to_string())
-            .env("WORKOS_CLIENT_ID", emulator.client_id())
-            .env("WORKOS_API_KEY", emulator.api_key())
-            .env("WORKOS_API_HOSTNAME", emulator.host())
-            .env("WORKOS_API_HTTPS", "false")
-            .env("WORKOS_API_PORT", emulator.port().to_string())
-            .env("WORKOS_COOKIE_PASSWORD", PASSWORD)
-            .env(
-                "WORKOS_REDIRECT_URI",
-                format!("http://127.0.0.1:{port}/callback"),
-            )
+            .envs(variables_at(free_port(), &emulator))
             .envs(variables.iter().copied());
-        let (program, origin) = serving(&mut command);
+        let (program, origin) = Program::start(&mut command, "Open ");
         Self {
             _program: program,
             emulator,
@@ -72,52 +58,16 @@ impl Showcase {
 
     /// A browser with a session that was made without a sign-in.
     fn with_session(&self, session: impl Into<NewSession>) -> Browser {
-        let content = seal::session(&self.emulator, session);
-        let sealed = seal::seal(PASSWORD, seal::SESSION, content.to_string().as_bytes());
         let mut browser = self.browser();
-        browser.set_cookie("wos-session", &sealed);
+        browser.set_cookie("wos-session", &seal::cookie(&self.emulator, session));
         browser
     }
 }
 
-/// The program; it ends with this value.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The program, knowing nothing of this machine's variables and `.env` files.
 fn showcase() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_showcase"));
+    let mut command = Program::alone(env!("CARGO_BIN_EXE_showcase"));
+    command.envs([("SHOWCASE_LOG", "warn"), ("SHOWCASE_WORKERS", "1")]);
     command
-        .env_clear()
-        .current_dir(env::temp_dir())
-        .env("SHOWCASE_LOG", "warn")
-        .env("SHOWCASE_WORKERS", "1");
-    command
-}
-
-/// Waits until the program serves, and learns where.
-fn serving(command: &mut Command) -> (Program, String) {
-    let mut program = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program");
-    let output = program.stdout.take().expect("it is piped");
-    let program = Program(program);
-    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let origin = lines
-        .find_map(|line| Some(line.strip_prefix("Open ")?.to_owned()))
-        .expect("the program serves");
-    // Nobody reads on, but a program must not wait for its output to be read.
-    thread::spawn(move || lines.for_each(drop));
-    (program, origin)
 }
 
 fn refused(variables: &[(&str, &str)]) -> String {
@@ -585,7 +535,7 @@ async fn eager_auth_and_return_addresses_are_switched_on_by_variables() {
 
 #[actix_web::test]
 async fn without_workos_variables_an_emulator_signs_people_in() {
-    let (_program, origin) = serving(showcase().env("PORT", "0"));
+    let (_program, origin) = Program::start(showcase().env("PORT", "0"), "Open ");
     let mut browser = Browser::at(&origin);
     browser.sign_in("ada@example.com").await;
     let home = browser.get("/").await;
@@ -598,7 +548,7 @@ async fn the_base_url_wins_over_the_port() {
     let base_url = format!("http://localhost:{port}");
     let mut command = showcase();
     command.env("PORT", port).env("AUTHKIT_BASE_URL", &base_url);
-    let (_program, origin) = serving(&mut command);
+    let (_program, origin) = Program::start(&mut command, "Open ");
     assert_eq!(origin, base_url);
     let answer = Browser::at(&origin).get("/account").await;
     assert_eq!(
@@ -636,7 +586,7 @@ async fn sessions_are_sealed_as_the_variable_says() {
     for (format, start) in [("chacha", "A"), ("iron", "Fe26.2*1*")] {
         let mut command = showcase();
         command.env("PORT", "0").env("SHOWCASE_SEAL_FORMAT", format);
-        let (_program, origin) = serving(&mut command);
+        let (_program, origin) = Program::start(&mut command, "Open ");
         let mut browser = Browser::at(&origin);
         browser.sign_in("ada@example.com").await;
         let sealed = browser.cookie("wos-session").expect("a session");
