@@ -3,20 +3,21 @@
 //! Code wins over the environment, an empty variable counts as unset, and every problem is listed
 //! at once.
 
+mod error;
+mod origin;
 mod read;
 
-use std::{
-    env,
-    fmt::{self, Debug, Display},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{env, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
 
-pub(crate) use self::read::plain_path;
+pub use self::error::{ConfigError, ConfigProblem};
 use self::read::{CookieSettings, Reader};
+pub(crate) use self::{
+    origin::{Origin, belongs_to, host_of},
+    read::plain_path,
+};
 
 /// When browsers send the session cookie along with requests that other sites cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,31 +50,6 @@ pub enum SealFormat {
     /// Those libraries know no chunks, so a session that outgrows one cookie loses members of its
     /// user first. Cookies of the default format still open, and are sealed anew.
     Iron,
-}
-
-/// Everything that is wrong with the configuration.
-///
-/// Its [`Display`] lists each problem with the builder's method, the environment variable and the
-/// cure, and never contains a secret:
-///
-/// ```text
-/// the AuthKit configuration has 2 problems:
-/// - api_key (WORKOS_API_KEY): is missing; create an API key in the WorkOS dashboard
-/// - redirect_uri (WORKOS_REDIRECT_URI): `/callback` is not an absolute http or https URL, such as `https://app.example.com`
-/// ```
-///
-/// Its [`Debug`] says the same, since that is what a `main` that returns it shows.
-#[derive(Clone)]
-pub struct ConfigError {
-    problems: Vec<ConfigProblem>,
-}
-
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    field: &'static str,
-    variable: Option<&'static str>,
-    message: String,
 }
 
 /// What code has set; the environment fills the rest.
@@ -203,10 +179,6 @@ pub(crate) struct Paths {
     /// The application's own page to begin a sign-in at.
     pub(crate) login_page: Option<String>,
 }
-
-/// Scheme, host and port, such as `https://app.example.com`; without a trailing slash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin(String);
 
 impl Config {
     /// Joins `code` with the variables of the process.
@@ -341,7 +313,11 @@ impl Config {
     /// Whether what the callback sets stays behind when the browser goes on to the base URL.
     pub(crate) fn hosts_share_no_cookies(&self) -> bool {
         let callback = Origin::of(&self.redirect_uri);
-        self.cookie.domain.is_none() && callback.host() != self.base_url.host()
+        let hosts = [callback.host(), self.base_url.host()];
+        match &self.cookie.domain {
+            Some(domain) => hosts.iter().any(|host| !belongs_to(host, domain)),
+            None => hosts[0] != hosts[1],
+        }
     }
 }
 
@@ -362,84 +338,6 @@ pub(crate) fn process_variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-impl ConfigError {
-    /// Every problem, in the order of the builder's fields.
-    pub fn problems(&self) -> &[ConfigProblem] {
-        &self.problems
-    }
-
-    pub(crate) fn one(
-        field: &'static str,
-        variable: Option<&'static str>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::from_problems(vec![ConfigProblem::new(field, variable, message)])
-    }
-
-    pub(crate) fn from_problems(problems: Vec<ConfigProblem>) -> Self {
-        Self { problems }
-    }
-}
-
-impl Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.problems.len() {
-            1 => write!(f, "the AuthKit configuration has a problem:")?,
-            count => write!(f, "the AuthKit configuration has {count} problems:")?,
-        }
-        for problem in &self.problems {
-            write!(f, "\n- {problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl ConfigProblem {
-    pub(crate) fn new(
-        field: &'static str,
-        variable: Option<&'static str>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            field,
-            variable,
-            message: message.into(),
-        }
-    }
-
-    /// The builder's method that sets the value.
-    pub fn field(&self) -> &str {
-        self.field
-    }
-
-    /// The environment variable that sets the value, where there is one.
-    pub fn variable(&self) -> Option<&str> {
-        self.variable
-    }
-
-    /// What is wrong, and what to do about it.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.variable {
-            Some(variable) => write!(f, "{} ({variable}): {}", self.field, self.message),
-            None => write!(f, "{}: {}", self.field, self.message),
-        }
-    }
-}
-
 impl Paths {
     /// The path of a route under the prefix.
     pub(crate) fn under_prefix(&self, name: &str) -> String {
@@ -455,104 +353,6 @@ impl Paths {
             let is_client = name.starts_with("client.") && name.ends_with(".js");
             is_client && !name.contains('/') || ROUTES_UNDER_PREFIX.contains(&name)
         })
-    }
-}
-
-impl Origin {
-    /// The origin of an http or https URL.
-    pub(crate) fn of(url: &Url) -> Self {
-        Self(url.origin().ascii_serialization())
-    }
-
-    /// Reads an origin as a person writes it, or says what to write instead.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let url = http_url(text)?;
-        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if is_bare {
-            Ok(Self::of(&url))
-        } else {
-            Err(format!(
-                "`{}` is more than an origin; write `{}`",
-                shown(text),
-                Self::of(&url)
-            ))
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn is_https(&self) -> bool {
-        self.0.starts_with("https://")
-    }
-
-    /// Whether the host is this machine, by name or by address.
-    pub(crate) fn is_loopback(&self) -> bool {
-        let host = self.host();
-        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => address.is_loopback(),
-            Err(_) => host == "localhost" || host.ends_with(".localhost"),
-        }
-    }
-
-    /// The host as it stands in a URL: an IPv6 address is in brackets.
-    pub(crate) fn host(&self) -> &str {
-        let authority = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
-        }
-    }
-}
-
-impl Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Reads an absolute http or https URL, or says what is wrong with it.
-fn http_url(text: &str) -> Result<Url, String> {
-    let refused = || {
-        format!(
-            "`{}` is not an absolute http or https URL, such as `https://app.example.com`",
-            shown(text)
-        )
-    };
-    let url = Url::parse(text).map_err(|_| refused())?;
-    // The parser mends what browsers mend: missing slashes, backslashes, stray tabs.
-    let has_slashes = text
-        .split_once("://")
-        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(url.scheme()));
-    let is_clean = !text.contains(|c: char| {
-        c.is_whitespace() || c.is_control() || matches!(c, '\\' | char::REPLACEMENT_CHARACTER)
-    });
-    if !has_slashes || !is_clean || !matches!(url.scheme(), "http" | "https") {
-        return Err(refused());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "the URL contains a user name or password; leave out what stands before `@`".to_owned(),
-        );
-    }
-    Ok(url)
-}
-
-/// A value that is no secret, as an error shows it; what looks like one after all is left out.
-fn shown(text: &str) -> String {
-    if text.contains("sk_") {
-        return "(an API key?)".to_owned();
-    }
-    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    let start: String = text
-        .chars()
-        .take(MAX_SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
-    match text.chars().nth(MAX_SHOWN) {
-        Some(_) => format!("{start}…"),
-        None => start,
     }
 }
 
@@ -585,8 +385,6 @@ pub(crate) const LARGEST_COOKIE: usize = 4096;
 
 /// The name under which Next.js apps have the redirect URI.
 const REDIRECT_URI_ALIAS: &str = "NEXT_PUBLIC_WORKOS_REDIRECT_URI";
-
-const MAX_SHOWN: usize = 80;
 
 #[cfg(test)]
 mod tests;

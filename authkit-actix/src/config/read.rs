@@ -7,7 +7,9 @@ use url::{Host, Url};
 
 use super::{
     ConfigProblem, CookieConfig, Origin, Paths, REDIRECT_URI_ALIAS, SELECT_ORGANIZATION, SameSite,
-    SealFormat, VERIFIER_COOKIE_PREFIX, http_url, shown,
+    SealFormat, VERIFIER_COOKIE_PREFIX,
+    error::shown,
+    origin::{belongs_to, http_url},
 };
 
 /// Reads each value from code or else from its variable, and collects what is wrong.
@@ -398,13 +400,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         };
 
         let host = base_url?.host();
-        if host == domain {
-            return Some(domain);
-        }
-        let covered = host
-            .strip_suffix(&domain)
-            .is_some_and(|rest| rest.ends_with('.'));
-        if !covered || !domain.contains('.') {
+        let is_alone = !domain.contains('.') && host != domain;
+        if is_alone || !belongs_to(host, &domain) {
             return self.refuse(
                 COOKIE_DOMAIN,
                 format!(

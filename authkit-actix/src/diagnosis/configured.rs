@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{CONFIGURATION, COOKIE_SIZE, COOKIES, REDIRECT_URI, report::Finding};
 use crate::{
-    config::{Config, LARGEST_COOKIE, Origin, SameSite, SealFormat},
+    config::{Config, LARGEST_COOKIE, Origin, SameSite, SealFormat, belongs_to},
     session::{SAMPLE_TOKEN, Sessions},
     web::set_cookie,
 };
@@ -49,8 +49,7 @@ pub(super) fn redirect_uri(config: &Config) -> Vec<Finding> {
     } = config;
     let origin = Origin::of(uri);
     let mut findings = Vec::new();
-    let is_shared = |domain: &String| covers(domain, base.host()) && covers(domain, origin.host());
-    if origin.host() != base.host() && !cookie.domain.as_ref().is_some_and(is_shared) {
+    if config.hosts_share_no_cookies() {
         findings.push(Finding::fault(
             REDIRECT_URI,
             format!(
@@ -139,7 +138,7 @@ pub(super) fn cookies(config: &Config) -> Vec<Finding> {
         ));
     }
     if let Some(domain) = &cookie.domain {
-        let is_outside = |uri: &&Url| !covers(domain, Origin::of(uri).host());
+        let is_outside = |uri: &&Url| !belongs_to(Origin::of(uri).host(), domain);
         for uri in config.redirect_uris.iter().filter(is_outside) {
             findings.push(Finding::fault(
                 COOKIES,
@@ -208,12 +207,6 @@ pub(super) fn cookie_size(config: &Config, sessions: &Sessions) -> Finding {
          often take 8 kB of request headers)"
     );
     Finding::fine(COOKIE_SIZE, seen)
-}
-
-/// Whether a host belongs to the domain of a cookie (RFC 6265 section 5.1.3).
-fn covers(domain: &str, host: &str) -> bool {
-    host.strip_suffix(domain)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 const WARN_BYTES: usize = 7 * 1024;

@@ -2,7 +2,10 @@
 
 use actix_web::HttpRequest;
 
-use crate::authkit::AuthKit;
+use crate::{
+    authkit::AuthKit,
+    config::{belongs_to, host_of},
+};
 
 /// What may have become of a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,27 +64,14 @@ pub(super) fn of_any_cookie(authkit: &AuthKit, request: &HttpRequest) -> Vec<Los
     let cookie = &authkit.inner.config.cookie;
     let connection = request.connection_info();
     let host = host_of(connection.host());
-    let is_covered = |domain: &String| {
-        let domain = domain.trim_start_matches('.');
-        host.strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
     let mut losses = Vec::new();
     if cookie.secure && connection.scheme() == "http" {
         losses.push(Loss::NotSecure);
     }
     match &cookie.domain {
-        Some(domain) if !is_covered(domain) => losses.push(Loss::OtherDomain),
+        Some(domain) if !belongs_to(host, domain) => losses.push(Loss::OtherDomain),
         None if authkit.origin(request).host() != host => losses.push(Loss::OtherHost),
         _ => {}
     }
     losses
-}
-
-/// The host of `host:port`, as an origin has it.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    }
 }
