@@ -5,13 +5,7 @@ use super::state::{Account, Store};
 
 /// The sign-in page.
 pub(super) fn sign_in(request: &AuthorizeRequest, store: &Store, typed: &Typed) -> String {
-    let typed_email = typed.get("email");
-    let hint = request.login_hint.as_deref().unwrap_or_default();
-    let email = if typed_email.is_empty() {
-        hint
-    } else {
-        typed_email
-    };
+    let email = email(request, typed);
     let form = [
         field(
             "Email",
@@ -50,13 +44,7 @@ pub(super) fn sign_in(request: &AuthorizeRequest, store: &Store, typed: &Typed) 
 
 /// The sign-up page.
 pub(super) fn sign_up(request: &AuthorizeRequest, typed: &Typed) -> String {
-    let typed_email = typed.get("email");
-    let hint = request.login_hint.as_deref().unwrap_or_default();
-    let email = if typed_email.is_empty() {
-        hint
-    } else {
-        typed_email
-    };
+    let email = email(request, typed);
     let names = format!(
         "<div class=\"pair\">{}{}</div>",
         optional_field(
@@ -103,6 +91,14 @@ pub(super) fn sign_up(request: &AuthorizeRequest, typed: &Typed) -> String {
         ],
         &[],
     )
+}
+
+/// What was typed last, else what the application suggests.
+fn email<'a>(request: &'a AuthorizeRequest, typed: &'a Typed) -> &'a str {
+    match typed.get("email") {
+        "" => request.login_hint.as_deref().unwrap_or_default(),
+        email => email,
+    }
 }
 
 /// The page that asks which organization.
