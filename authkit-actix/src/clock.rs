@@ -32,3 +32,11 @@ impl Clock for SystemClock {
             .map_or(0, |since| since.as_secs().try_into().unwrap_or(i64::MAX))
     }
 }
+
+/// A clock that a unit test sets by hand.
+#[cfg(test)]
+impl Clock for std::sync::atomic::AtomicI64 {
+    fn unix_seconds(&self) -> i64 {
+        self.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}

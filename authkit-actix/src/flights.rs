@@ -267,27 +267,18 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Default)]
-    struct TestClock(AtomicI64);
-
-    impl Clock for Arc<TestClock> {
-        fn unix_seconds(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
     struct Airport {
-        clock: Arc<TestClock>,
+        clock: Arc<AtomicI64>,
         flights: Flights<usize>,
         starts: Arc<AtomicUsize>,
     }
 
     impl Airport {
         fn new() -> Self {
-            let clock = Arc::new(TestClock::default());
+            let clock = Arc::new(AtomicI64::default());
             let background = Arc::new(Background::start("authkit-background").expect("a thread"));
             Self {
-                flights: Flights::new(background, Arc::new(clock.clone()), 60),
+                flights: Flights::new(background, clock.clone(), 60),
                 clock,
                 starts: Arc::default(),
             }
@@ -309,10 +300,10 @@ mod tests {
         let airport = Airport::new();
         let asked = (0..100).map(|_| airport.ask("a", Landing::Keep));
         assert_eq!(futures::future::join_all(asked).await, vec![Some(1); 100]);
-        airport.clock.0.store(60, Ordering::SeqCst);
+        airport.clock.store(60, Ordering::SeqCst);
         assert_eq!(airport.ask("a", Landing::Keep).await, Some(1));
         assert_eq!(airport.ask("b", Landing::Keep).await, Some(2));
-        airport.clock.0.store(61, Ordering::SeqCst);
+        airport.clock.store(61, Ordering::SeqCst);
         assert_eq!(airport.ask("a", Landing::Keep).await, Some(3));
     }
 
@@ -322,18 +313,18 @@ mod tests {
         let kept = |number| Landing::KeepFor(number, 600);
         assert_eq!(airport.ask("a", kept).await, Some(1));
         assert_eq!(airport.ask("b", kept).await, Some(2));
-        airport.clock.0.store(100, Ordering::SeqCst);
+        airport.clock.store(100, Ordering::SeqCst);
         let key = FlightKey::of("a");
         for seconds in [60, 600] {
             airport.flights.keep_no_longer_than(key, seconds);
         }
-        airport.clock.0.store(160, Ordering::SeqCst);
+        airport.clock.store(160, Ordering::SeqCst);
         assert!(airport.flights.knows(key));
-        airport.clock.0.store(161, Ordering::SeqCst);
+        airport.clock.store(161, Ordering::SeqCst);
         assert!(!airport.flights.knows(key));
-        airport.clock.0.store(600, Ordering::SeqCst);
+        airport.clock.store(600, Ordering::SeqCst);
         assert_eq!(airport.ask("b", kept).await, Some(2));
-        airport.clock.0.store(601, Ordering::SeqCst);
+        airport.clock.store(601, Ordering::SeqCst);
         assert_eq!(airport.ask("b", kept).await, Some(3));
     }
 
@@ -357,7 +348,7 @@ mod tests {
         for key in ["a", "b", "c"] {
             airport.ask(key, Landing::Keep).await;
         }
-        airport.clock.0.store(100, Ordering::SeqCst);
+        airport.clock.store(100, Ordering::SeqCst);
         airport.ask("d", Landing::Keep).await;
         assert_eq!(lock(&airport.flights.table).flights.len(), 1);
     }

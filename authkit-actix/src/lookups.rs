@@ -196,30 +196,21 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Default)]
-    struct TestClock(AtomicI64);
-
-    impl Clock for Arc<TestClock> {
-        fn unix_seconds(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
     struct Desk {
-        clock: Arc<TestClock>,
+        clock: Arc<AtomicI64>,
         lookups: Lookups<usize>,
         asked: Arc<AtomicUsize>,
     }
 
     impl Desk {
         fn keeping(keep: u64) -> Self {
-            let clock = Arc::new(TestClock::default());
+            let clock = Arc::new(AtomicI64::default());
             let background = Arc::new(Background::start("lookups").expect("a thread"));
             Self {
                 lookups: Lookups::new(
                     "number",
                     background,
-                    Arc::new(clock.clone()),
+                    clock.clone(),
                     Duration::from_secs(keep),
                 ),
                 clock,
@@ -243,7 +234,7 @@ mod tests {
         }
 
         fn at(&self, seconds: i64) -> &Self {
-            self.clock.0.store(seconds, Ordering::SeqCst);
+            self.clock.store(seconds, Ordering::SeqCst);
             self
         }
     }
@@ -293,14 +284,14 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_when_there_are_too_many_and_the_expired_go_by_themselves() {
-        let clock = Arc::new(TestClock::default());
-        let found = Found::new(Arc::new(clock.clone()), 60);
+        let clock = Arc::new(AtomicI64::default());
+        let found = Found::new(clock.clone(), 60);
         for number in 0..=MOST_KEPT {
             found.put(FlightKey::of(&number.to_string()), number);
         }
         assert_eq!(found.get(&FlightKey::of("0")), None);
         assert_eq!(found.get(&FlightKey::of("1")), Some(1));
-        clock.0.store(60, Ordering::SeqCst);
+        clock.store(60, Ordering::SeqCst);
         found.put(FlightKey::of("late"), 7);
         let kept = found.lock();
         assert_eq!((kept.answers.len(), kept.order.len()), (1, 1));

@@ -186,18 +186,9 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug)]
-    struct HandClock(AtomicI64);
-
-    impl Clock for Arc<HandClock> {
-        fn unix_seconds(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
-    fn at(now: i64) -> (Arc<HandClock>, Revocations) {
-        let clock = Arc::new(HandClock(AtomicI64::new(now)));
-        (Arc::clone(&clock), Revocations::new(Arc::new(clock)))
+    fn at(now: i64) -> (Arc<AtomicI64>, Revocations) {
+        let clock = Arc::new(AtomicI64::new(now));
+        (clock.clone(), Revocations::new(clock))
     }
 
     fn token(sid: &str, iat: i64) -> AccessTokenClaims {
@@ -263,10 +254,10 @@ mod tests {
         let (clock, revocations) = at(1000);
         revocations.apply(&session_ended("s1", 1000));
         revocations.apply(&session_ended("s2", 1000));
-        clock.0.fetch_add(KEPT_FOR, Ordering::SeqCst);
+        clock.fetch_add(KEPT_FOR, Ordering::SeqCst);
         revocations.apply(&session_ended("s2", 1000));
         assert_eq!(revocations.standing(&token("s1", 999)), Standing::Ended);
-        clock.0.fetch_add(1, Ordering::SeqCst);
+        clock.fetch_add(1, Ordering::SeqCst);
         revocations.apply(&session_ended("s3", 1000));
         assert_eq!(revocations.standing(&token("s1", 999)), Standing::Good);
         assert_eq!(revocations.standing(&token("s2", 999)), Standing::Ended);

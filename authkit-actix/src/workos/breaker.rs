@@ -154,25 +154,16 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug)]
-    struct TestClock(AtomicI64);
-
-    impl Clock for Arc<TestClock> {
-        fn unix_seconds(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
     struct Stage {
-        clock: Arc<TestClock>,
+        clock: Arc<AtomicI64>,
         breaker: Breaker,
     }
 
     impl Stage {
         fn new() -> Self {
-            let clock = Arc::new(TestClock(AtomicI64::new(1000)));
+            let clock = Arc::new(AtomicI64::new(1000));
             Self {
-                breaker: Breaker::new("refresh", Arc::new(clock.clone())),
+                breaker: Breaker::new("refresh", clock.clone()),
                 clock,
             }
         }
@@ -191,7 +182,7 @@ mod tests {
         }
 
         fn advance(&self, seconds: i64) {
-            self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+            self.clock.fetch_add(seconds, Ordering::SeqCst);
         }
     }
 
