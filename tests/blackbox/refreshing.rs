@@ -35,6 +35,14 @@ fn expired(app: &TestApp) -> String {
     cookie
 }
 
+/// An app whose WorkOS takes a refresh token once.
+async fn strict() -> TestApp {
+    TestApp::builder()
+        .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
+        .start()
+        .await
+}
+
 fn refreshes(app: &TestApp) -> usize {
     app.emulator.calls(Endpoint::AuthenticateRefresh)
 }
@@ -520,10 +528,7 @@ async fn an_organization_that_demands_single_sign_on_is_entered_through_authkit(
 #[tokio::test]
 async fn however_many_ask_at_once_one_call_is_made_and_all_get_its_session() {
     for many in [2, 10, 100] {
-        let app = TestApp::builder()
-            .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
-            .start()
-            .await;
+        let app = strict().await;
         let cookie = expired(&app);
         app.emulator.fault(
             Endpoint::AuthenticateRefresh,
@@ -571,10 +576,7 @@ async fn a_refresh_token_that_stays_the_same_is_spent_again_when_it_is_due() {
 
 /// An app that has just fetched the keys, a browser whose session has expired there, and a new key.
 async fn with_a_new_key() -> (TestApp, Browser) {
-    let app = TestApp::builder()
-        .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
-        .start()
-        .await;
+    let app = strict().await;
     let browser = app.with_session(ADA);
     app.clock.advance(EXPIRED);
     let other = cookie(&app, &app.session("alan@example.com"));
@@ -631,10 +633,7 @@ async fn one_call_is_made_for_many_also_when_it_fails() {
 
 #[tokio::test]
 async fn a_straggler_with_the_old_cookie_is_served_without_a_call_for_a_minute() {
-    let app = TestApp::builder()
-        .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
-        .start()
-        .await;
+    let app = strict().await;
     let old = expired(&app);
     let new = renewed(&app, &app.ask(ME, &old).await);
     for _ in 0..6 {
@@ -702,10 +701,7 @@ async fn users_whose_sessions_expire_together_never_get_each_others() {
 
 #[tokio::test]
 async fn a_browser_that_leaves_during_a_refresh_loses_nothing() {
-    let app = TestApp::builder()
-        .emulator(|emulator| emulator.refresh_reuse(RefreshReuse::Strict))
-        .start()
-        .await;
+    let app = strict().await;
     let cookie = expired(&app);
     app.emulator.fault(
         Endpoint::AuthenticateRefresh,

@@ -203,7 +203,7 @@ fn is_zero(rounds: &u8) -> bool {
 }
 
 /// Seconds between the start of a sign-in and its callback.
-pub(crate) const STATE_LIFETIME: i64 = 600;
+const STATE_LIFETIME: i64 = 600;
 
 #[cfg(test)]
 mod tests {
