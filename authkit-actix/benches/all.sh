@@ -7,7 +7,7 @@
 # `all.sh --build` only builds what it takes, so that nothing is compiled while the machine is kept quiet.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-benches=authkit-actix/benches results=docs/performance
+benches=authkit-actix/benches results=$PWD/docs/performance
 
 bench() { cargo bench --locked --quiet --package authkit-actix --bench "$@"; }
 bench compare --no-run
@@ -16,14 +16,14 @@ bench check --no-run
 [ "${1:-}" != --build ] || exit 0
 
 load=$(cut -d' ' -f1 /proc/loadavg)
-bench compare -- --rounds 41 --json $results/compare.json
+bench compare -- --rounds 41 --json "$results/compare.json"
 rm -rf target/criterion
 bench check -- --warm-up-time 1 --measurement-time 3
-$benches/load.sh 4 >$results/load.json
+$benches/load.sh 4 >"$results/load.json"
 session=$(mktemp)
 trap 'rm "$session"' EXIT
 bench compare -- --session "$session"
-(cd $benches/node && npm run --silent check -- "$session") >$results/node.json
+(cd $benches/node && npm run --silent check -- "$session") >"$results/node.json"
 
 python3 $benches/collect.py "$load"
 python3 $benches/report.py

@@ -91,9 +91,11 @@ impl Server {
         let authkit = authkit.clone();
         let (sender, receiver) = mpsc::channel();
         macro_rules! serve {
-            ($app:expr) => {
+            ($app:expr, $account:expr, $sign_in:expr) => {
                 HttpServer::new(move || {
                     $app.route("/", web::get().to(hello))
+                        .route("/account", web::get().to($account))
+                        .route("/sign-in", web::post().to($sign_in))
                         .route("/cpu", web::get().to(cpu))
                 })
                 .workers(workers)
@@ -106,27 +108,26 @@ impl Server {
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = match front {
-                    Front::Bare => serve!(App::new()),
-                    Front::Noop => {
-                        serve!(App::new().wrap_fn(|request, service| service.call(request)))
-                    }
-                    Front::AuthKit => serve!(
-                        App::new()
-                            .wrap(authkit.middleware())
-                            .route("/account", web::get().to(account))
+                    Front::Bare => serve!(App::new(), hello, hello),
+                    Front::Noop => serve!(
+                        App::new().wrap_fn(|request, service| service.call(request)),
+                        hello,
+                        hello
                     ),
+                    Front::AuthKit => {
+                        serve!(App::new().wrap(authkit.middleware()), account, hello)
+                    }
                     Front::ActixSession => serve!(
-                        App::new()
-                            .wrap(session_middleware())
-                            .route("/sign-in", web::post().to(session_sign_in))
-                            .route("/account", web::get().to(session_account))
+                        App::new().wrap(session_middleware()),
+                        session_account,
+                        session_sign_in
                     ),
                     Front::ActixIdentity => serve!(
                         App::new()
                             .wrap(IdentityMiddleware::default())
-                            .wrap(session_middleware())
-                            .route("/sign-in", web::post().to(identity_sign_in))
-                            .route("/account", web::get().to(identity_account))
+                            .wrap(session_middleware()),
+                        identity_account,
+                        identity_sign_in
                     ),
                 };
                 sender.send(server.handle()).expect("somebody waits");
