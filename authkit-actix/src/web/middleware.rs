@@ -275,7 +275,7 @@ where
                 None => answer(&*service, &session, request).await,
             };
             if preflight && let Ok(response) = result {
-                result = Ok(preflight_answer(&session, response).await);
+                result = Ok(Box::pin(preflight_answer(&session, response)).await);
             }
             if writes_cookies {
                 let effects = session.effects().await;
@@ -317,7 +317,7 @@ where
             Err(given_up) => given_up,
         }
     };
-    let (request, response) = given_up;
+    let (request, response) = *given_up;
     Ok(ServiceResponse::new(request, response).map_into_right_body())
 }
 

@@ -46,20 +46,20 @@ pub(crate) struct RequestSession {
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,
-    /// A GET or HEAD, and no way to a connection that its sender can speak on.
-    only_reads: bool,
+    /// How long ago the token may have expired in an outage.
+    grace: Duration,
     /// What WorkOS is told of the request, noted as soon as somebody has to wait for it.
-    info: cell::OnceCell<RequestInfo>,
+    info: cell::OnceCell<Box<RequestInfo>>,
     asked: Cell<bool>,
     resolution: OnceCell<Resolution>,
     /// The cookie, opened by whoever asked first and waiting for WorkOS.
-    unsettled: RefCell<Option<Unsettled>>,
+    unsettled: RefCell<Option<Box<Unsettled>>>,
     is_settling: Cell<bool>,
     /// What a route of ours made of the session: it wins over what the request came with.
     replaced: RefCell<Option<Resolution>>,
     /// Somebody else was let in, by the `Authorization` header: the session is nobody's business.
     is_aside: Cell<bool>,
-    unanswerable: RefCell<Option<(HttpRequest, HttpResponse)>>,
+    unanswerable: RefCell<Option<Box<(HttpRequest, HttpResponse)>>>,
     middleware: RefCell<Option<Waker>>,
     is_watched: Cell<bool>,
     on_forbidden: RefCell<Option<OnForbidden>>,
@@ -76,12 +76,10 @@ impl RequestSession {
             && request.method() == Method::GET
             && RequestKind::of(headers) == RequestKind::Document;
         let session = Self {
-            authkit,
             cookies: headers.get_all(COOKIE).cloned().collect(),
             is_document,
             has_authorization: headers.contains_key(AUTHORIZATION),
-            only_reads: matches!(*request.method(), Method::GET | Method::HEAD)
-                && !headers.contains_key(UPGRADE),
+            grace: grace(request, authkit.inner.config.outage_grace),
             info: cell::OnceCell::new(),
             asked: Cell::new(false),
             resolution: OnceCell::new(),
@@ -95,6 +93,7 @@ impl RequestSession {
             on_forbidden: RefCell::new(None),
             is_for_everyone: Cell::new(false),
             closed: Cell::new(false),
+            authkit,
         };
         if is_document {
             // The middleware asks by itself, when the request is somebody else's.
@@ -148,25 +147,32 @@ impl RequestSession {
                 Some(resolution)
             }
             Step::Waits(unsettled) => {
-                self.unsettled.replace(Some(unsettled));
+                self.unsettled.replace(Some(Box::new(unsettled)));
                 None
             }
         }
     }
 
     async fn own_resolution(&self) -> Resolution {
-        if let Some(resolution) = self.own_resolution_now() {
-            return resolution;
+        match self.own_resolution_now() {
+            Some(resolution) => resolution,
+            // In a box, or every request would carry the room for it.
+            None => Box::pin(self.settled()).await,
         }
+    }
+
+    async fn settled(&self) -> Resolution {
         // A waiter that goes away leaves the cell empty, and the next takes over.
         self.resolution
             .get_or_init(|| async {
                 let _settling = Settling::begin(&self.is_settling);
-                let unsettled = self.unsettled.take();
-                let resolution = match unsettled.map_or_else(|| self.open(), Step::Waits) {
+                let step = match self.unsettled.take() {
+                    Some(unsettled) => Step::Waits(*unsettled),
+                    None => self.open(),
+                };
+                let resolution = match step {
                     Step::Done(resolution) => resolution,
-                    // In a box, or every request would carry the room for it.
-                    Step::Waits(unsettled) => Box::pin(self.settle(unsettled)).await,
+                    Step::Waits(unsettled) => self.settle(unsettled).await,
                 };
                 resolution.note_check();
                 resolution
@@ -196,7 +202,8 @@ impl RequestSession {
         if self.closed.get() || !self.is_watched.get() {
             return Err(as_error(response));
         }
-        self.unanswerable.replace(Some((request.clone(), response)));
+        let answer = Box::new((request.clone(), response));
+        self.unanswerable.replace(Some(answer));
         if let Some(middleware) = self.middleware.take() {
             middleware.wake();
         }
@@ -234,7 +241,7 @@ impl RequestSession {
     }
 
     /// What an extractor left for the middleware.
-    pub(crate) fn take_unanswerable(&self) -> Option<(HttpRequest, HttpResponse)> {
+    pub(crate) fn take_unanswerable(&self) -> Option<Box<(HttpRequest, HttpResponse)>> {
         self.unanswerable.take()
     }
 
@@ -243,7 +250,7 @@ impl RequestSession {
     pub(crate) fn poll_unanswerable(
         &self,
         context: &Context<'_>,
-    ) -> Poll<(HttpRequest, HttpResponse)> {
+    ) -> Poll<Box<(HttpRequest, HttpResponse)>> {
         match self.take_unanswerable() {
             Some(given_up) => Poll::Ready(given_up),
             None => {
@@ -400,7 +407,7 @@ impl RequestSession {
     }
 
     fn note(&self, request: &HttpRequest) {
-        self.info.get_or_init(|| request_info(request));
+        self.info.get_or_init(|| Box::new(request_info(request)));
     }
 
     fn open(&self) -> Step {
@@ -416,15 +423,6 @@ impl RequestSession {
         self.authkit.inner.sessions.open(&candidates)
     }
 
-    /// How long ago the token may have expired in an outage: what only reads does little harm.
-    fn grace(&self) -> Duration {
-        if self.only_reads {
-            self.authkit.inner.config.outage_grace
-        } else {
-            Duration::ZERO
-        }
-    }
-
     async fn settle(&self, unsettled: Unsettled) -> Resolution {
         if self.closed.get() {
             warn!(
@@ -435,10 +433,11 @@ impl RequestSession {
                 cookie: CookieChange::Keep,
             };
         }
-        let request = self.info.get().cloned().unwrap_or_default();
+        let request = self.info.get().map(|info| RequestInfo::clone(info));
+        let request = request.unwrap_or_default();
         async {
             let sessions = &self.authkit.inner.sessions;
-            let resolution = sessions.resolve(unsettled, request, self.grace()).await;
+            let resolution = sessions.resolve(unsettled, request, self.grace).await;
             resolution.record();
             resolution
         }
@@ -465,6 +464,20 @@ pub(super) fn request_info(request: &HttpRequest) -> RequestInfo {
         host: text(HOST),
         peer: request.peer_addr().map(|peer| peer.ip()),
         user_agent: text(USER_AGENT),
+    }
+}
+
+/// An outage has mercy on what only reads: on GET and HEAD, unless they lead to a connection that
+/// their sender can speak on.
+fn grace(request: &HttpRequest, configured: Duration) -> Duration {
+    let only_reads = || {
+        matches!(*request.method(), Method::GET | Method::HEAD)
+            && !request.headers().contains_key(UPGRADE)
+    };
+    if !configured.is_zero() && only_reads() {
+        configured
+    } else {
+        Duration::ZERO
     }
 }
 
