@@ -7,7 +7,8 @@ use std::{
 
 /// Connections to one server, each of which has one request under way at a time.
 pub(crate) struct Load {
-    connections: Vec<TcpStream>,
+    /// While one half is answered, the requests of the other wait: the worker never sleeps.
+    halves: [Vec<TcpStream>; 2],
     buffer: Vec<u8>,
 }
 
@@ -18,31 +19,40 @@ impl Load {
             connection.set_nodelay(true).expect("a TCP socket");
             connection
         };
+        let half = || (0..CONNECTIONS / 2).map(connect).collect();
         Self {
-            connections: (0..CONNECTIONS).map(connect).collect(),
+            halves: [half(), half()],
             buffer: vec![0; 64 * 1024],
         }
     }
 
     /// Sends requests in turn, one on each connection, until so many are answered with `200`.
     pub(crate) fn run(&mut self, requests: &[String], count: usize) {
-        let mut next = requests.iter().cycle().take(count).peekable();
-        while next.peek().is_some() {
-            let mut sent = 0;
-            for (connection, request) in self.connections.iter_mut().zip(next.by_ref()) {
-                connection.write_all(request.as_bytes()).expect("sent");
-                sent += 1;
-            }
-            for connection in &mut self.connections[..sent] {
-                let answer = receive(connection, &mut self.buffer);
+        let mut next = requests.iter().cycle().take(count);
+        let Self { halves, buffer } = self;
+        let mut send = |half: &mut [TcpStream]| {
+            let pairs = half.iter_mut().zip(next.by_ref());
+            pairs
+                .map(|(connection, request)| {
+                    connection.write_all(request.as_bytes()).expect("sent")
+                })
+                .count()
+        };
+        let [mut one, mut other] = halves.each_mut();
+        let mut sent = send(one);
+        while sent > 0 {
+            let sent_on_other = send(other);
+            for connection in &mut one[..sent] {
+                let answer = receive(connection, buffer);
                 assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
             }
+            (one, other, sent) = (other, one, sent_on_other);
         }
     }
 
     /// One request's answer, head and body.
     pub(crate) fn ask(&mut self, request: &str) -> String {
-        let connection = &mut self.connections[0];
+        let connection = &mut self.halves[0][0];
         connection.write_all(request.as_bytes()).expect("sent");
         receive(connection, &mut self.buffer).to_owned()
     }
@@ -84,5 +94,4 @@ fn is_whole(answer: &[u8]) -> bool {
     body.len() >= length
 }
 
-/// As many as find their place in one wake-up of the worker.
-pub(crate) const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 32;
