@@ -15,7 +15,7 @@ use authkit_actix::{
 use futures::future::join_all;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::support::{World, altered, cookie_header, is_signed_in, learn, request, sealed};
+use crate::support::{World, altered, is_signed_in, learn, request};
 
 /// What a check costs with one live session and with so many: pairs in nanoseconds.
 pub(crate) fn live_sessions(world: &World, many: usize, rounds: usize) -> Vec<(f64, f64)> {
@@ -130,7 +130,7 @@ fn one_and_two<W: FnMut()>(rounds: usize, prepare: impl Fn(usize) -> W + Sync) -
     (0..rounds).map(|_| (time(1), time(2))).collect()
 }
 
-/// How long the refresh of an expired session takes that one request asks for, and so many at once:
+/// How long the refresh of a session takes that one request asks for, and so many at once:
 /// pairs in milliseconds of the clock on the wall. Each is one call to WorkOS.
 pub(crate) fn refresh_storm(world: &World, many: usize, rounds: usize) -> Vec<(f64, f64)> {
     world
@@ -138,7 +138,7 @@ pub(crate) fn refresh_storm(world: &World, many: usize, rounds: usize) -> Vec<(f
         .fault(Endpoint::AuthenticateRefresh, Fault::Delay(UPSTREAM));
     let authkit = world.authkit();
     let time = |many: usize| {
-        let cookie = cookie_header(&sealed(&world.expired_session()));
+        let cookie = world.cookie(&world.due_session());
         let requests = requests((0..many).map(|_| &cookie));
         let calls = world.emulator.calls(Endpoint::AuthenticateRefresh);
         let started = Instant::now();

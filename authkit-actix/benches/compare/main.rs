@@ -16,7 +16,7 @@ use load::{Load, get};
 use report::{Goal, Row, Spread};
 use serde_json::{Value, json};
 use servers::{Front, Server};
-use support::{World, cookie_header, sealed};
+use support::World;
 
 const HELP: &str = "\
 cargo bench --bench compare -- [options]
@@ -118,7 +118,7 @@ const IDENTITY: &str = "actix-identity over it, signed in";
 fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
     let none = [String::new()];
     let ours = world.cookies(0..load::CONNECTIONS);
-    let fresh = world.cookies(1000..1000 + rounds * FRESH);
+    let fresh = world.cookies(1000..1000 + rounds * TURNS * FRESH);
     let authkit = world.authkit();
     let variant = |name, front, path, cookies: &[String]| {
         let server = Server::start(front, &authkit, 1, 0);
@@ -148,33 +148,34 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
         variant(SESSION, Front::ActixSession, "/account", &theirs),
         variant(IDENTITY, Front::ActixIdentity, "/account", &identity),
     ];
-    for round in 0..rounds {
-        let count = variants.len();
+    let count = variants.len();
+    for turn in 0..rounds * TURNS {
         for index in 0..count {
-            variants[(index + round) % count].measure(round);
+            variants[(index + turn) % count].measure(turn);
         }
     }
     variants
 }
 
 impl Variant {
-    fn measure(&mut self, round: usize) {
+    fn measure(&mut self, turn: usize) {
         if self.is_fresh {
-            let requests = self.requests[round * FRESH..][..FRESH].to_vec();
-            self.time(&requests, FRESH);
+            let requests = self.requests[turn * FRESH..][..FRESH].to_vec();
+            self.time(turn, &requests, FRESH);
         } else {
             let requests = std::mem::take(&mut self.requests);
             self.load.run(&requests, WARM_UP);
-            self.time(&requests, REQUESTS);
+            self.time(turn, &requests, REQUESTS);
             self.requests = requests;
         }
     }
 
-    fn time(&mut self, requests: &[String], count: usize) {
+    fn time(&mut self, turn: usize, requests: &[String], count: usize) {
         let started = self.worker_nanoseconds();
         self.load.run(requests, count);
         let nanoseconds = self.worker_nanoseconds() - started;
-        self.microseconds.push(nanoseconds / count as f64 / 1000.0);
+        self.microseconds.resize(turn / TURNS + 1, 0.0);
+        self.microseconds[turn / TURNS] += nanoseconds / (count * TURNS) as f64 / 1000.0;
     }
 
     fn worker_nanoseconds(&mut self) -> f64 {
@@ -352,7 +353,7 @@ fn serve(world: &World, front: Front, port: u16, workers: usize, file: &str) -> 
     let authkit = world.authkit();
     let cookie = match front {
         Front::ActixSession | Front::ActixIdentity => front.cookie(world, &authkit),
-        Front::Bare | Front::Noop | Front::AuthKit => cookie_header(&sealed(&world.session(0))),
+        Front::Bare | Front::Noop | Front::AuthKit => world.cookie(&world.session(0)),
     };
     let _server = Server::start(front, &authkit, workers, port);
     fs::write(file, cookie).expect("a writable file");
@@ -361,7 +362,11 @@ fn serve(world: &World, front: Front, port: u16, workers: usize, file: &str) -> 
     }
 }
 
-const REQUESTS: usize = 1600;
-const WARM_UP: usize = 160;
-/// First sights in a round, each of another token.
-const FRESH: usize = 128;
+/// A round visits every application so many times, so that what disturbs the machine for a moment
+/// disturbs them all.
+const TURNS: usize = 10;
+/// In a turn.
+const REQUESTS: usize = 320;
+const WARM_UP: usize = 64;
+/// First sights in a turn, each of another token.
+const FRESH: usize = 32;

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each benchmark needs a part of it")]
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
@@ -10,15 +13,16 @@ use actix_web::{
     rt::System,
     test::TestRequest,
 };
-use authkit_actix::{AuthKit, AuthStatus, emulator::Emulator};
+use authkit_actix::{AuthKit, AuthStatus, Authentication, emulator::Emulator};
 use futures::FutureExt as _;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
-
-mod seal;
 
 /// An emulator that issues the tokens and publishes its keys.
 pub(crate) struct World {
     pub(crate) emulator: Emulator,
+    /// It makes the cookies, and has seen all tokens.
+    issuer: AuthKit,
     now: i64,
 }
 
@@ -29,24 +33,17 @@ impl World {
             .allow_in_release()
             .start()
             .expect("a free port");
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("a clock after 1970");
         Self {
+            issuer: authkit(&emulator),
             emulator,
-            now: now.as_secs().try_into().expect("a clock before the end"),
+            now: now(),
         }
     }
 
     /// An AuthKit that has the keys, and knows no token of [`session`](Self::session) yet.
     pub(crate) fn authkit(&self) -> AuthKit {
-        let authkit = AuthKit::builder()
-            .emulator(&self.emulator)
-            .cookie_password(PASSWORD)
-            .redirect_uri("http://localhost:3000/callback")
-            .build()
-            .expect("a right configuration");
-        let request = request(&cookie_header(&sealed(&self.small_session())));
+        let authkit = authkit(&self.emulator);
+        let request = request(&self.cookie(&self.small_session()));
         let session = System::new().block_on(authkit.session(&request));
         assert!(matches!(session.status(), AuthStatus::SignedIn(_)));
         authkit
@@ -95,19 +92,37 @@ impl World {
 
     /// The `Cookie` headers of users of these numbers.
     pub(crate) fn cookies(&self, numbers: Range<usize>) -> Vec<String> {
-        numbers
-            .map(|number| cookie_header(&sealed(&self.session(number))))
-            .collect()
+        let sessions = numbers.map(|number| self.session(number));
+        System::new().block_on(async {
+            let mut cookies = Vec::new();
+            for session in sessions {
+                cookies.push(self.cookie_of(&session).await);
+            }
+            cookies
+        })
     }
 
-    /// A session of the emulator's own whose token has run out, and which can be refreshed.
-    pub(crate) fn expired_session(&self) -> Value {
+    /// The `Cookie` header of a browser with that session.
+    pub(crate) fn cookie(&self, session: &Value) -> String {
+        System::new().block_on(self.cookie_of(session))
+    }
+
+    async fn cookie_of(&self, session: &Value) -> String {
+        let session = Authentication::deserialize(session).expect("a session");
+        let cookies = self.issuer.session_cookies(session).await;
+        let cookies = cookies.expect("a genuine token");
+        let pairs = cookies.iter().filter_map(|cookie| cookie.split(';').next());
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
+    /// A session of the emulator's own whose token is about to run out, and which is refreshed.
+    pub(crate) fn due_session(&self) -> Value {
         let session = self.emulator.session_for(EMAIL).expect("a sample user");
         let token = self.emulator.mint(json!({
             "sub": session.user["id"],
             "sid": session.session_id,
             "iat": self.now - 2 * LIFETIME,
-            "exp": self.now - LIFETIME,
+            "exp": now() + SOON,
         }));
         json!({
             "access_token": token,
@@ -166,27 +181,20 @@ impl World {
     }
 }
 
-/// The value of a session's cookie.
-pub(crate) fn sealed(session: &Value) -> String {
-    seal::seal(PASSWORD, session.to_string().as_bytes())
+fn now() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
+    now.as_secs().try_into().expect("a clock before the end")
 }
 
-/// The `Cookie` header of a browser with that session, in chunks where it is too large for one cookie.
-pub(crate) fn cookie_header(sealed: &str) -> String {
-    if sealed.len() <= CHUNK {
-        return format!("wos-session={sealed}");
-    }
-    let count = sealed.len().div_ceil(CHUNK);
-    let cookies = (0..count).map(|index| {
-        let chunk = &sealed[index * CHUNK..sealed.len().min((index + 1) * CHUNK)];
-        let count = if index == 0 {
-            format!("{count}.")
-        } else {
-            String::new()
-        };
-        format!("wos-session.{index}={count}{chunk}")
-    });
-    cookies.collect::<Vec<_>>().join("; ")
+fn authkit(emulator: &Emulator) -> AuthKit {
+    AuthKit::builder()
+        .emulator(emulator)
+        .cookie_password("a cookie password of the benchmarks")
+        .redirect_uri("http://localhost:3000/callback")
+        .build()
+        .expect("a right configuration")
 }
 
 /// A request with that `Cookie` header.
@@ -221,10 +229,10 @@ pub(crate) fn altered(cookie: &str) -> String {
 }
 
 pub(crate) const EMAIL: &str = "ada@example.com";
-const PASSWORD: &str = "a cookie password of the benchmarks";
 /// No token runs out in a benchmark.
 const LIFETIME: i64 = 24 * 60 * 60;
-const CHUNK: usize = 4000;
+/// Within the refresh buffer.
+const SOON: i64 = 30;
 /// A member of the metadata, and what of it is not the value.
 const VALUE: usize = 600;
 const KEY: usize = 14;
