@@ -1,5 +1,5 @@
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, EXPIRES, HeaderMap, HeaderName, HeaderValue, PRAGMA, VARY,
+    AUTHORIZATION, CACHE_CONTROL, EXPIRES, HeaderMap, HeaderValue, PRAGMA, VARY,
 };
 
 /// How far a response may travel.
@@ -24,40 +24,44 @@ impl CachePolicy {
     pub(crate) fn apply(self, headers: &mut HeaderMap) {
         match self {
             Self::Untouched => {}
-            Self::VaryByCookie => vary_by(headers, "Cookie"),
+            Self::VaryByCookie => vary_by(headers, BY_COOKIE),
             Self::Private { by_authorization } => {
                 headers.reserve(4);
-                set(headers, CACHE_CONTROL, NOWHERE);
-                set(headers, PRAGMA, "no-cache");
-                set(headers, EXPIRES, "0");
-                vary_by(headers, "Cookie");
+                headers.insert(CACHE_CONTROL, NOWHERE);
+                headers.insert(PRAGMA, NO_CACHE);
+                headers.insert(EXPIRES, EXPIRED);
+                vary_by(headers, BY_COOKIE);
                 if by_authorization {
-                    vary_by(headers, "Authorization");
+                    vary_by(headers, BY_AUTHORIZATION);
                 }
             }
         }
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
-    headers.insert(name, HeaderValue::from_static(value));
-}
-
-fn vary_by(headers: &mut HeaderMap, name: &'static str) {
+fn vary_by(headers: &mut HeaderMap, name: HeaderValue) {
     let is_named = headers
         .get_all(VARY)
-        .filter_map(|vary| vary.to_str().ok())
-        .flat_map(|vary| vary.split(','))
-        .any(|named| named.trim().eq_ignore_ascii_case(name) || named.trim() == "*");
+        .flat_map(|vary| vary.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|named| named.eq_ignore_ascii_case(name.as_bytes()) || named == b"*");
     if !is_named {
-        headers.append(VARY, HeaderValue::from_static(name));
+        headers.append(VARY, name);
     }
 }
 
-const NOWHERE: &str = "private, no-cache, no-store, must-revalidate, max-age=0";
+// Constants, so that their bytes are looked over by the compiler and not for every response.
+const NOWHERE: HeaderValue =
+    HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const EXPIRED: HeaderValue = HeaderValue::from_static("0");
+const BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+const BY_AUTHORIZATION: HeaderValue = HeaderValue::from_static("Authorization");
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderName;
+
     use super::*;
 
     fn headers(of_handler: &[(HeaderName, &'static str)], policy: CachePolicy) -> String {
