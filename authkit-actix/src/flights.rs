@@ -41,9 +41,9 @@ pub(crate) enum Landing<T> {
 pub(crate) struct FlightKey([u8; 32]);
 
 impl FlightKey {
-    pub(crate) fn of(secret: &str) -> Self {
+    pub(crate) fn of(secret: impl AsRef<[u8]>) -> Self {
         let mut key = [0; 32];
-        key.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+        key.copy_from_slice(digest::digest(&digest::SHA256, secret.as_ref()).as_ref());
         Self(key)
     }
 }

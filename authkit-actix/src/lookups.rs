@@ -287,7 +287,7 @@ mod tests {
         let clock = Arc::new(AtomicI64::default());
         let found = Found::new(clock.clone(), 60);
         for number in 0..=MOST_KEPT {
-            found.put(FlightKey::of(&number.to_string()), number);
+            found.put(FlightKey::of(number.to_string()), number);
         }
         assert_eq!(found.get(&FlightKey::of("0")), None);
         assert_eq!(found.get(&FlightKey::of("1")), Some(1));

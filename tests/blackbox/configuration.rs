@@ -468,7 +468,7 @@ fn passwords_lives_and_the_address_of_the_api_come_from_the_environment_too() {
         "the password before the present one",
         "and the one before that password",
     ] {
-        let sealed = seal::seal(previous, seal::SESSION, content.to_string().as_bytes());
+        let sealed = seal::seal_session(previous, &content);
         let run = ask("env", &variables, &format!("wos-session={sealed}"));
         run.shows("status: 404");
         run.shows("Max-Age=3600");

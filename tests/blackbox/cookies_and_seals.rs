@@ -1,6 +1,9 @@
 //! The session cookie: what is believed, what is refused, and how it is written.
 
-use std::time::{Duration, Instant};
+use std::{
+    iter,
+    time::{Duration, Instant},
+};
 
 use authkit_actix::{AuthKitBuilder, SameSite, emulator::Endpoint};
 use authkit_tests::{Browser, Cookie, Log, PASSWORD, TestApp, raw_exchange, seal};
@@ -194,12 +197,12 @@ async fn a_value_that_was_sealed_for_something_else_is_no_session() {
     let mut browser = app.browser();
     let start = browser.get("/sign-in").await;
     let state = start.location_parameter("state").expect("a state");
-    let session = app.session(ADA).to_string();
+    let session = seal::packed(&app.session(ADA));
     for sealed in [
         state,
-        seal::seal(PASSWORD, seal::SIGN_IN_STATE, session.as_bytes()),
-        seal::seal(PASSWORD, "pending-authentication", session.as_bytes()),
-        seal::seal(PASSWORD, "", session.as_bytes()),
+        seal::seal(PASSWORD, seal::SIGN_IN_STATE, &session),
+        seal::seal(PASSWORD, "pending-authentication", &session),
+        seal::seal(PASSWORD, "", &session),
     ] {
         assert!(
             browser
@@ -266,20 +269,71 @@ async fn what_is_well_sealed_but_wrong_inside_is_refused_and_dropped() {
         text.replacen("\"user\":{", &format!("\"user\":{deep}{{"), 1),
         format!("{{\"user\":{}", "{\"a\":".repeat(5_000)),
     ] {
-        let sealed = seal::seal(PASSWORD, seal::SESSION, wrong.as_bytes());
+        let value: Option<Value> = serde_json::from_str(&wrong).ok();
+        // What names a member twice is something else as a value.
+        let value = value.filter(|value| value.to_string() == wrong);
+        let packed = value.map(|value| seal::packed(&value));
+        for content in iter::once(wrong.clone().into_bytes()).chain(packed) {
+            let sealed = seal::seal(PASSWORD, seal::SESSION, &content);
+            let answer = app.ask(ME, &cookie(&sealed)).await;
+            assert!(
+                answer.drops_the_session(),
+                "{} {answer:?}",
+                &wrong[..wrong.len().min(200)]
+            );
+        }
+    }
+    let packed = seal::packed(&good);
+    // The field and its length of two bytes come before the lengths of the token's parts.
+    let token = 3;
+    let with_byte = |at: usize, byte: u8| {
+        let mut packed = packed.clone();
+        packed[at] = byte;
+        packed
+    };
+    let field = |field: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("a short field");
+        [&packed[..], &[field, length], content].concat()
+    };
+    for wrong in [
+        packed[..packed.len() - 1].to_vec(),
+        // A token of another wire type, or longer than all of the message.
+        with_byte(0, 0x08),
+        with_byte(2, 0xff),
+        // Parts that are longer than all of the token; part of the claims in the header.
+        with_byte(token, 0xff),
+        with_byte(token + 2, 0xff),
+        with_byte(token + 1, packed[token + 1] + 1),
+        // A text that is none; a number of more than ten bytes.
+        field(0x12, b"\xff"),
+        [&packed[..], b"\x38", &[0xff; 10], b"\x01"].concat(),
+        // Groups in groups, one that never ends, a field of number zero, and fields without an end.
+        vec![0x9b; 40_000],
+        [&packed[..], &[0xab, 0x06]].concat(),
+        field(0x02, b"x"),
+        [&packed[..], &[0xff; 40_000]].concat(),
+        // Fields of other kinds in the user.
+        field(0x1a, b"\x08\x01"),
+        field(0x1a, b"\x1a\x00"),
+    ] {
+        let sealed = seal::seal(PASSWORD, seal::SESSION, &wrong);
         let answer = app.ask(ME, &cookie(&sealed)).await;
         assert!(
             answer.drops_the_session(),
             "{} {answer:?}",
-            &wrong[..wrong.len().min(200)]
+            wrong[wrong.len().saturating_sub(50)..].escape_ascii()
         );
     }
-    let invalid_utf8 = seal::seal(PASSWORD, seal::SESSION, b"\"\xff\"");
-    assert!(
-        app.ask(ME, &cookie(&invalid_utf8))
-            .await
-            .drops_the_session()
-    );
+}
+
+#[tokio::test]
+async fn a_session_in_json_is_read_too() {
+    let app = TestApp::start().await;
+    let session = app.session(ADA).to_string();
+    let sealed = seal::seal(PASSWORD, seal::SESSION, session.as_bytes());
+    let answer = app.ask(ME, &cookie(&sealed)).await;
+    assert_eq!(answer.json()["user"]["email"], ADA);
+    assert!(answer.set_cookies().is_empty());
 }
 
 #[tokio::test]
@@ -338,7 +392,7 @@ async fn a_previous_password_still_opens_and_the_newest_seals_in_that_response()
         .await;
     for password in [OLD_PASSWORD, older] {
         let session = app.session(ADA);
-        let sealed = seal::seal(password, seal::SESSION, session.to_string().as_bytes());
+        let sealed = seal::seal_session(password, &session);
         let answer = app.ask(ME, &cookie(&sealed)).await;
         assert_eq!(answer.status, 200);
         let set = answer.set_cookie("wos-session").expect("sealed again");
@@ -355,11 +409,7 @@ async fn a_previous_password_still_opens_and_the_newest_seals_in_that_response()
 #[tokio::test]
 async fn a_removed_password_opens_nothing() {
     let app = TestApp::start().await;
-    let sealed = seal::seal(
-        OLD_PASSWORD,
-        seal::SESSION,
-        app.session(ADA).to_string().as_bytes(),
-    );
+    let sealed = seal::seal_session(OLD_PASSWORD, &app.session(ADA));
     assert!(app.ask(ME, &cookie(&sealed)).await.drops_the_session());
 }
 
@@ -367,11 +417,7 @@ async fn a_removed_password_opens_nothing() {
 async fn of_two_cookies_of_one_name_the_one_that_opens_counts_and_is_set_again() {
     let app = TestApp::start().await;
     let sealed = app.seal(&app.session(ADA));
-    let foreign = seal::seal(
-        OLD_PASSWORD,
-        seal::SESSION,
-        app.session(GRACE).to_string().as_bytes(),
-    );
+    let foreign = seal::seal_session(OLD_PASSWORD, &app.session(GRACE));
     for other in ["", "garbage", &foreign, &sealed[1..]] {
         for both in [
             format!("wos-session={sealed}; wos-session={other}"),
@@ -416,11 +462,7 @@ async fn two_cookie_headers_are_read_as_one() {
 async fn many_cookies_are_read_quickly() {
     let app = TestApp::start().await;
     let sealed = app.seal(&app.session(ADA));
-    let foreign = seal::seal(
-        OLD_PASSWORD,
-        seal::SESSION,
-        app.session(ADA).to_string().as_bytes(),
-    );
+    let foreign = seal::seal_session(OLD_PASSWORD, &app.session(ADA));
     let strangers: Vec<_> = (0..500)
         .map(|index| format!("cookie{index}=value"))
         .collect();

@@ -102,13 +102,14 @@ fn malformed(random: &mut Random, genuine: &[String; 2]) -> String {
         }
         10 => {
             let content = seal::open(PASSWORD, seal::SESSION, sealed).expect("our own");
-            let mut session: Value = serde_json::from_slice(&content).expect("JSON");
+            let mut session = seal::unpacked(&content);
             let wrong = [json!(7), json!(null), json!([]), json!({"id": 7})];
             let members = ["access_token", "refresh_token", "user"];
             session[members[random.below(3)]] = wrong[random.below(4)].clone();
-            let content = match random.below(2) {
+            let content = match random.below(3) {
                 0 => content[..random.below(content.len())].to_owned(),
-                _ => session.to_string().into_bytes(),
+                1 => session.to_string().into_bytes(),
+                _ => seal::packed(&session),
             };
             seal::seal(PASSWORD, seal::SESSION, &content)
         }

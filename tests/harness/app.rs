@@ -100,7 +100,7 @@ impl TestApp {
     }
 
     pub fn seal(&self, session: &Value) -> String {
-        seal::seal(PASSWORD, seal::SESSION, session.to_string().as_bytes())
+        seal::seal_session(PASSWORD, session)
     }
 
     /// The claims of an access token, as they stand there.
@@ -113,7 +113,7 @@ impl TestApp {
     /// The content of a sealed session cookie.
     pub fn open(&self, sealed: &str) -> Value {
         let plaintext = seal::open(PASSWORD, seal::SESSION, sealed).expect("a genuine cookie");
-        serde_json::from_slice(&plaintext).expect("JSON")
+        seal::unpacked(&plaintext)
     }
 
     /// Stops the server as a deployment does: requests under way are still answered.

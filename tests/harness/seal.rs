@@ -44,8 +44,177 @@ pub fn session(emulator: &Emulator, session: impl Into<NewSession>) -> Value {
 
 /// The value of such a cookie.
 pub fn cookie(emulator: &Emulator, session: impl Into<NewSession>) -> String {
-    let content = self::session(emulator, session).to_string();
-    seal(PASSWORD, SESSION, content.as_bytes())
+    seal_session(PASSWORD, &self::session(emulator, session))
+}
+
+/// The value of the cookie of a session with this content.
+pub fn seal_session(password: &str, session: &Value) -> String {
+    seal(password, SESSION, &packed(session))
+}
+
+/// A session as the library writes it, a Protocol Buffers message: what is of the wrong kind becomes a
+/// field of the wrong wire type, and what has no name here one that is unknown.
+pub fn packed(session: &Value) -> Vec<u8> {
+    message(session, &SESSION_FIELDS)
+}
+
+/// The session in a plaintext that the library wrote.
+pub fn unpacked(plaintext: &[u8]) -> Value {
+    fields(plaintext, &SESSION_FIELDS)
+}
+
+/// The names of the fields, whose numbers begin with 1.
+const SESSION_FIELDS: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "user",
+    "impersonator",
+    "authentication_method",
+    "reauthenticated_at",
+    "signed_in_at",
+    "last_used_at",
+];
+const USER_FIELDS: [&str; 13] = [
+    "id",
+    "email",
+    "email_verified",
+    "first_name",
+    "last_name",
+    "name",
+    "profile_picture_url",
+    "last_sign_in_at",
+    "locale",
+    "external_id",
+    "metadata",
+    "created_at",
+    "updated_at",
+];
+
+fn names_in(name: &str) -> &'static [&'static str] {
+    match name {
+        "user" => &USER_FIELDS,
+        "impersonator" => &["email", "reason"],
+        _ => &[],
+    }
+}
+
+fn message(value: &Value, names: &[&str]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let number = names.iter().position(|known| known == name);
+        let number = number.map_or(UNKNOWN, |index| index as u64 + 1);
+        match (name.as_str(), value) {
+            (_, Value::Null) => {}
+            (_, Value::Bool(value)) => field(&mut message, number, VARINT, u64::from(*value)),
+            (_, Value::Array(_)) => field(&mut message, number, VARINT, 0),
+            (_, Value::Number(value)) => {
+                field(&mut message, number, VARINT, value.as_u64().unwrap_or(0));
+            }
+            ("access_token", Value::String(token)) => {
+                bytes(&mut message, number, &token_bytes(token))
+            }
+            (_, Value::String(value)) => bytes(&mut message, number, value.as_bytes()),
+            ("metadata", Value::Object(entries)) => {
+                for (key, value) in entries {
+                    let entry = json!({"key": key, "value": value});
+                    bytes(
+                        &mut message,
+                        number,
+                        &self::message(&entry, &["key", "value"]),
+                    );
+                }
+            }
+            (name, value) => bytes(&mut message, number, &self::message(value, names_in(name))),
+        }
+    }
+    message
+}
+
+fn fields(mut message: &[u8], names: &[&str]) -> Value {
+    let mut value = json!({});
+    while !message.is_empty() {
+        let key = read_varint(&mut message);
+        let name = names.get(usize::try_from(key >> 3).expect("a field") - 1);
+        let name = name.copied().unwrap_or("unknown");
+        let number = read_varint(&mut message);
+        if key & 7 == VARINT {
+            value[name] = match name {
+                "email_verified" => json!(number == 1),
+                _ => json!(number),
+            };
+            continue;
+        }
+        let (content, rest) = message.split_at(usize::try_from(number).expect("a length"));
+        message = rest;
+        match name {
+            "access_token" => value[name] = token_text(content).into(),
+            "user" | "impersonator" => value[name] = fields(content, names_in(name)),
+            "metadata" => {
+                let entry = fields(content, &["key", "value"]);
+                let key = entry["key"].as_str().unwrap_or_default();
+                value[name][key] = entry["value"].clone();
+            }
+            _ => value[name] = String::from_utf8(content.to_vec()).expect("text").into(),
+        }
+    }
+    value
+}
+
+fn bytes(message: &mut Vec<u8>, number: u64, content: &[u8]) {
+    field(message, number, LENGTH_DELIMITED, content.len() as u64);
+    message.extend_from_slice(content);
+}
+
+fn field(message: &mut Vec<u8>, number: u64, wire_type: u64, value: u64) {
+    for mut value in [number << 3 | wire_type, value] {
+        while value > 0x7f {
+            message.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        message.push(value as u8);
+    }
+}
+
+fn read_varint(message: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let (byte, rest) = message.split_first().expect("a byte");
+        *message = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    value
+}
+
+const UNKNOWN: u64 = 99;
+const VARINT: u64 = 0;
+const LENGTH_DELIMITED: u64 = 2;
+
+/// The lengths of header and payload, two bytes each, and the bytes of the three parts; what is no JWT
+/// after lengths of zero.
+fn token_bytes(token: &str) -> Vec<u8> {
+    let parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part));
+    let parts: Vec<_> = parts.collect::<Result<_, _>>().unwrap_or_default();
+    let [header, payload, _] = &parts[..] else {
+        return [&[0; 4], token.as_bytes()].concat();
+    };
+    let length = |part: &[u8]| {
+        u16::try_from(part.len())
+            .expect("a short token")
+            .to_be_bytes()
+    };
+    [[length(header), length(payload)].concat(), parts.concat()].concat()
+}
+
+fn token_text(bytes: &[u8]) -> String {
+    let length = |at: usize| usize::from(bytes[at]) * 256 + usize::from(bytes[at + 1]);
+    let (header, rest) = bytes[4..].split_at(length(0));
+    let (payload, signature) = rest.split_at(length(2));
+    [header, payload, signature]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".")
 }
 
 /// The plaintext of a sealed value, if it is genuine.

@@ -1,13 +1,12 @@
 use std::{fmt, sync::Arc};
 
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::auth_user::contains;
 use crate::{
     lookups::Unavailable,
     profiles::Profiles,
-    token::{self, AccessTokenClaims},
+    token::{self, AccessToken, AccessTokenClaims},
     workos::{Impersonator, User},
 };
 
@@ -25,7 +24,7 @@ use crate::{
 /// An access token is good until it expires, also after its session has ended: keep its life short.
 #[derive(Clone)]
 pub struct BearerUser {
-    access_token: SecretString,
+    access_token: AccessToken,
     claims: Arc<AccessTokenClaims>,
     profiles: Arc<Profiles>,
 }
@@ -48,7 +47,7 @@ pub enum ProfileError {
 
 impl BearerUser {
     pub(crate) fn new(
-        access_token: SecretString,
+        access_token: AccessToken,
         claims: Arc<AccessTokenClaims>,
         profiles: Arc<Profiles>,
     ) -> Self {
@@ -158,7 +157,7 @@ impl BearerUser {
     ///
     /// When the token lacks a claim that `C` asks for. The error quotes claims: it is for the log.
     pub fn claims<C: DeserializeOwned>(&self) -> Result<C, serde_json::Error> {
-        token::custom_claims(self.access_token())
+        token::custom_claims(&self.access_token)
     }
 }
 

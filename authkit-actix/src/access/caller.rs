@@ -22,10 +22,6 @@ use crate::workos::ApiKey;
 /// is as good as none: `AuthUser` does not find it either. Routes whose guard does not name `bearer`
 /// or `api_key`, and routes without a guard, know nobody but the session's user.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one for a request, and a box would be in every reader's way"
-)]
 pub enum Caller {
     /// Somebody with a session.
     User(AuthUser),

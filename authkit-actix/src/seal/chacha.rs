@@ -9,22 +9,19 @@ use aws_lc_rs::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
     rand,
 };
-use base64_simd::URL_SAFE_NO_PAD;
+use base64_simd::{AsOut as _, URL_SAFE_NO_PAD};
 use chacha20::{R20, hchacha};
 use hkdf::Hkdf;
 use sha2::Sha256;
+use smallvec::SmallVec;
 
 use super::SealError;
 
 /// The key of one password and one purpose.
 pub(super) struct Key(chacha20::Key);
 
-/// A sealed value taken apart, not yet known to be genuine.
-pub(super) struct Envelope {
-    nonce: [u8; NONCE],
-    /// Version, nonce, ciphertext and tag.
-    bytes: Vec<u8>,
-}
+/// What was sealed; on the stack where it is no longer than usual.
+pub(crate) type Plaintext = SmallVec<[u8; 2048]>;
 
 impl Key {
     /// `context` names format version and purpose. It is HKDF's info and associated data.
@@ -63,14 +60,20 @@ impl Key {
         Ok(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
-    /// Opens in place, so that a session is in one buffer on its way out of the seal.
-    pub(super) fn open(&self, context: &str, sealed: Envelope) -> Option<Vec<u8>> {
-        let Envelope { nonce, mut bytes } = sealed;
-        let (key, nonce) = self.under(&nonce)?;
-        let plaintext = key.open_within(nonce, Aad::from(context), &mut bytes, PREFIX..);
-        let length = plaintext.ok()?.len();
+    #[inline]
+    pub(super) fn open(&self, context: &str, sealed: &[u8]) -> Result<Plaintext, SealError> {
+        let mut bytes = decode(sealed)?;
+        let nonce = bytes
+            .strip_prefix(&[VERSION])
+            .and_then(|rest| rest.first_chunk())
+            .ok_or(SealError::Malformed)?;
+        let (key, nonce) = self.under(nonce).ok_or(SealError::Refused)?;
+        let plaintext = key
+            .open_within(nonce, Aad::from(context), &mut bytes, PREFIX..)
+            .map_err(|_| SealError::Refused)?;
+        let length = plaintext.len();
         bytes.truncate(length);
-        Some(bytes)
+        Ok(bytes)
     }
 
     /// ChaCha20-Poly1305's key and nonce for one nonce of XChaCha20-Poly1305.
@@ -84,20 +87,15 @@ impl Key {
     }
 }
 
-impl Envelope {
-    /// Takes `sealed` apart. The decoder refuses padding and stray trailing bits, so every value
-    /// has one spelling.
-    pub(super) fn decode(sealed: &str) -> Result<Self, SealError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode_to_vec(sealed)
-            .map_err(|_| SealError::Malformed)?;
-        let nonce = bytes
-            .strip_prefix(&[VERSION])
-            .and_then(|rest| rest.first_chunk())
-            .copied()
-            .ok_or(SealError::Malformed)?;
-        Ok(Self { nonce, bytes })
-    }
+/// The decoder refuses padding and stray trailing bits, so every value has one spelling.
+#[inline]
+fn decode(sealed: &[u8]) -> Result<Plaintext, SealError> {
+    let length = URL_SAFE_NO_PAD.decoded_length(sealed);
+    let mut bytes = Plaintext::from_elem(0, length.map_err(|_| SealError::Malformed)?);
+    URL_SAFE_NO_PAD
+        .decode(sealed, bytes.as_mut_slice().as_out())
+        .map_err(|_| SealError::Malformed)?;
+    Ok(bytes)
 }
 
 const VERSION: u8 = 1;

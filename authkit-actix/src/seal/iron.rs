@@ -31,8 +31,8 @@ impl IronSealer {
     }
 
     /// Whether a value claims to be of this format.
-    pub(crate) fn is_iron(sealed: &str) -> bool {
-        sealed.starts_with(PREFIX)
+    pub(crate) fn is_iron(sealed: &[u8]) -> bool {
+        sealed.starts_with(PREFIX.as_bytes())
     }
 
     /// Seals `plaintext` with the newest password, for as long as that is in use.
@@ -97,7 +97,7 @@ impl IronSealer {
         let plaintext = decrypt(&key, envelope.iv, envelope.ciphertext)
             .map_err(|Unspecified| SealError::Refused)?;
         Ok(Opened {
-            plaintext,
+            plaintext: plaintext.into(),
             with_previous_password: age > 0,
         })
     }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-pub(crate) use self::{iron::IronSealer, secret::SecretSeal};
+pub(crate) use self::{chacha::Plaintext, iron::IronSealer, secret::SecretSeal};
 
 /// Seals and opens values under a ring of passwords.
 ///
@@ -35,7 +35,7 @@ pub(crate) enum Purpose {
 
 /// What was inside a sealed value.
 pub(crate) struct Opened {
-    pub(crate) plaintext: Vec<u8>,
+    pub(crate) plaintext: Plaintext,
     /// An older password opened it: the value should be sealed again.
     pub(crate) with_previous_password: bool,
 }
@@ -80,18 +80,25 @@ impl Sealer {
 
     /// Opens a value that [`seal`](Self::seal) made for the same purpose, with any of the
     /// passwords.
-    pub(crate) fn open(&self, purpose: Purpose, sealed: &str) -> Result<Opened, SealError> {
+    pub(crate) fn open(
+        &self,
+        purpose: Purpose,
+        sealed: impl AsRef<[u8]>,
+    ) -> Result<Opened, SealError> {
+        let sealed = sealed.as_ref();
         if sealed.len() > MAX_SEALED_LENGTH {
             return Err(SealError::TooLarge);
         }
         for (age, keys) in self.ring.iter().enumerate() {
-            // A value is opened in place, so every password gets its own copy to spoil.
-            let envelope = chacha::Envelope::decode(sealed)?;
-            if let Some(plaintext) = keys[purpose as usize].open(purpose.context(), envelope) {
-                return Ok(Opened {
-                    plaintext,
-                    with_previous_password: age > 0,
-                });
+            match keys[purpose as usize].open(purpose.context(), sealed) {
+                Ok(plaintext) => {
+                    return Ok(Opened {
+                        plaintext,
+                        with_previous_password: age > 0,
+                    });
+                }
+                Err(SealError::Refused) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(SealError::Refused)

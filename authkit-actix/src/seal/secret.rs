@@ -25,8 +25,8 @@ impl SecretSeal {
 
     /// What [`seal`](Self::seal) has sealed with the same secret and label.
     pub(crate) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
-        let envelope = chacha::Envelope::decode(sealed).ok()?;
-        self.key.open(self.label, envelope)
+        let plaintext = self.key.open(self.label, sealed.as_bytes()).ok()?;
+        Some(plaintext.into_vec())
     }
 }
 

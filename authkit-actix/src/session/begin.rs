@@ -243,7 +243,7 @@ impl Means {
             SharedBeginning::Unusable => return Err(BeginError::Unusable),
         };
         let session: Session = serde_json::from_str(&session).map_err(|_| BeginError::Unusable)?;
-        let token = session.access_token.expose_secret();
+        let token = &session.access_token;
         let Ok(Verdict::Valid(claims)) = self.tokens.settle(token).await else {
             error!("a sign-in that another instance finished does not verify here");
             return Err(BeginError::Unusable);
@@ -369,7 +369,7 @@ impl Means {
         session.reauthenticated_at = reauthenticated_at;
         let now = self.clock.unix_seconds();
         self.limits.note_use(&mut session, now, now);
-        let token = session.access_token.expose_secret();
+        let token = &session.access_token;
         let problem = match self.tokens.settle(token).await {
             Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
                 let newcomer = SignedIn {

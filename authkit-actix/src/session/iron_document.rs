@@ -6,12 +6,15 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use super::Session;
-use crate::workos::{Impersonator, User};
+use crate::{
+    token::AccessToken,
+    workos::{Impersonator, User},
+};
 
 /// The JSON of a session for a cookie that other libraries read.
 pub(super) fn to_json(session: &Session) -> Vec<u8> {
     let document = IronDocument {
-        access_token: session.access_token.expose_secret(),
+        access_token: &session.access_token,
         refresh_token: session.refresh_token.expose_secret(),
         user: IronUser::of(&session.user),
         impersonator: session.impersonator.as_ref(),
@@ -26,7 +29,7 @@ pub(super) fn to_json(session: &Session) -> Vec<u8> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct IronDocument<'a> {
-    access_token: &'a str,
+    access_token: &'a AccessToken,
     refresh_token: &'a str,
     user: IronUser<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]

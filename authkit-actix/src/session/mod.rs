@@ -16,6 +16,7 @@ mod arrivals;
 mod begin;
 mod hooks;
 mod iron_document;
+mod message;
 mod notices;
 mod observed;
 mod open;
@@ -54,7 +55,7 @@ pub use self::{begin::Admission, hooks::RefreshFailureClass};
 #[cfg(feature = "redis")]
 pub(crate) use self::{notices::Elsewhere, revocation::KEPT_FOR};
 use crate::{
-    token::AccessTokenClaims,
+    token::{AccessToken, AccessTokenClaims},
     workos::{Authentication, Impersonator, User},
 };
 
@@ -62,7 +63,7 @@ use crate::{
 #[derive(Clone, Deserialize)]
 pub(crate) struct Session {
     #[serde(alias = "accessToken")]
-    pub(crate) access_token: SecretString,
+    pub(crate) access_token: AccessToken,
     #[serde(alias = "refreshToken")]
     pub(crate) refresh_token: SecretString,
     pub(crate) user: User,
@@ -87,7 +88,7 @@ pub(crate) struct Session {
 /// [`Session`] as it is written for this library alone.
 #[derive(Serialize)]
 struct SessionDocument<'a> {
-    access_token: &'a str,
+    access_token: &'a AccessToken,
     refresh_token: &'a str,
     user: &'a User,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,7 +166,7 @@ impl Session {
     /// The session that an answer of WorkOS begins or continues.
     pub(crate) fn from_authentication(answer: Authentication, previous: Option<&Session>) -> Self {
         Self {
-            access_token: answer.access_token,
+            access_token: AccessToken::new(answer.access_token.expose_secret()),
             refresh_token: answer.refresh_token,
             user: answer.user,
             impersonator: answer
@@ -182,25 +183,26 @@ impl Session {
     }
 
     fn mark(&self) -> Option<Mark> {
-        let token = self.access_token.expose_secret().as_bytes();
-        token.last_chunk().copied()
+        self.access_token.end()
     }
 
     /// Whether it is the same session between the same two refreshes.
     fn has_tokens_of(&self, other: &Session) -> bool {
-        let tokens = |session: &Session| {
-            let refresh_token = session.refresh_token.expose_secret().to_owned();
-            (
-                refresh_token,
-                session.access_token.expose_secret().to_owned(),
-            )
-        };
-        tokens(self) == tokens(other)
+        self.access_token == other.access_token
+            && self.refresh_token.expose_secret() == other.refresh_token.expose_secret()
+    }
+
+    /// Reads a [message], and JSON, ours or that of other libraries.
+    pub(crate) fn read(content: &[u8]) -> Option<Self> {
+        match content.first()? {
+            b'{' => serde_json::from_slice(content).ok(),
+            _ => message::read(content),
+        }
     }
 
     fn to_json(&self) -> Vec<u8> {
         let document = SessionDocument {
-            access_token: self.access_token.expose_secret(),
+            access_token: &self.access_token,
             refresh_token: self.refresh_token.expose_secret(),
             user: &self.user,
             impersonator: self.impersonator.as_ref(),

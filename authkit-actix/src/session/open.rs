@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Once},
 };
 
-use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::{
@@ -116,7 +115,7 @@ impl Sessions {
     /// Opens the one of the cookie's values that opens.
     ///
     /// Nothing is believed of several that open: one of them may have been planted.
-    pub(crate) fn open(&self, candidates: &[Cow<'_, str>]) -> Step {
+    pub(crate) fn open(&self, candidates: &[Cow<'_, [u8]>]) -> Step {
         let mut opened = candidates.iter().filter_map(|sealed| self.content(sealed));
         let Some(mut content) = opened.next() else {
             warn!("a session cookie that does not open was refused");
@@ -173,7 +172,7 @@ impl Sessions {
     }
 
     /// The session of a cookie whose token is genuine, expired or not: for signing out.
-    pub(crate) async fn genuine(&self, candidates: &[Cow<'_, str>]) -> Option<Arc<SignedIn>> {
+    pub(crate) async fn genuine(&self, candidates: &[Cow<'_, [u8]>]) -> Option<Arc<SignedIn>> {
         for sealed in candidates {
             let session = match self.content(sealed) {
                 Some(Content::Session { session, .. }) => session,
@@ -183,7 +182,7 @@ impl Sessions {
                 },
                 None => continue,
             };
-            let verdict = self.tokens.settle(session.access_token.expose_secret());
+            let verdict = self.tokens.settle(&session.access_token);
             if let Ok(
                 Verdict::Valid(claims) | Verdict::Expired(claims) | Verdict::NotYetValid(claims),
             ) = verdict.await
@@ -199,10 +198,7 @@ impl Sessions {
     }
 
     pub(super) fn check(&self, opened: Opened) -> Step {
-        match self
-            .tokens
-            .check(opened.session.access_token.expose_secret())
-        {
+        match self.tokens.check(&opened.session.access_token) {
             Check::Done(verdict) => self.judge(opened, Ok(verdict)),
             Check::NeedsKeys => Step::Waits(Unsettled::Opened {
                 opened,
@@ -336,7 +332,7 @@ impl Sessions {
         });
     }
 
-    fn content(&self, sealed: &str) -> Option<Content> {
+    fn content(&self, sealed: &[u8]) -> Option<Content> {
         if let Some(unsealed) = self.seal.open(sealed) {
             return Some(Content::Session {
                 session: Arc::new(unsealed.session),

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
 use tracing::warn;
 
@@ -64,7 +63,7 @@ impl Sessions {
                     opened,
                     needs: Need::Keys,
                 }) => {
-                    let token = opened.session.access_token.expose_secret();
+                    let token = &opened.session.access_token;
                     let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
                     self.judge(opened, verdict.unwrap_or(TOO_LATE))
                 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{Session, Sessions};
-use crate::seal::SealError;
+use crate::{seal::SealError, token::AccessToken};
 
 impl Sessions {
     /// The value of the cookie of an ordinary session: a whole profile, and an access token of
@@ -45,7 +45,12 @@ impl Session {
             "updated_at": "2026-01-01T00:00:00.000Z",
         });
         Self {
-            access_token: SecretString::from("x".repeat(SAMPLE_TOKEN)),
+            access_token: AccessToken::new(&format!(
+                "{}.{}.{}",
+                "A".repeat(100),
+                "A".repeat(SAMPLE_TOKEN - 444),
+                "A".repeat(342)
+            )),
             refresh_token: SecretString::from("x".repeat(25)),
             user: serde_json::from_value(user).expect("the id and the email are there"),
             impersonator: None,

@@ -105,7 +105,7 @@ impl Sessions {
     }
 
     /// Forgets the sessions of cookies that are removed, or replaced by a `successor`.
-    pub(crate) async fn forget(&self, cookies: &[Cow<'_, str>], successor: Option<&str>) {
+    pub(crate) async fn forget(&self, cookies: &[Cow<'_, [u8]>], successor: Option<&str>) {
         if let Some(stored) = &self.stored {
             stored.forget(cookies, successor).await;
         }
@@ -147,7 +147,7 @@ impl StoredSessions {
     }
 
     /// The handle in a cookie, and whether it should be sealed again.
-    pub(super) fn open(&self, sealed: &str) -> Option<(Handle, bool)> {
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<(Handle, bool)> {
         let opened = self.shelf.sealer.open(Purpose::SessionHandle, sealed);
         let opened = opened.ok()?;
         let (id, rest) = opened.plaintext.split_first_chunk()?;
@@ -248,8 +248,8 @@ impl StoredSessions {
 
     /// Forgets the sessions of cookies that are removed, or replaced by a `successor`: at once, or as
     /// soon as the store is in reach.
-    async fn forget(&self, cookies: &[Cow<'_, str>], successor: Option<&str>) {
-        let successor = successor.and_then(|sealed| self.open(sealed));
+    async fn forget(&self, cookies: &[Cow<'_, [u8]>], successor: Option<&str>) {
+        let successor = successor.and_then(|sealed| self.open(sealed.as_bytes()));
         for cookie in cookies {
             let Some((handle, _)) = self.open(cookie) else {
                 continue;

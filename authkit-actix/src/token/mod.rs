@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::{clock::Clock, flights::FlightKey};
+use crate::clock::Clock;
 
+mod access_token;
 mod claims;
 mod jwks;
 mod verified;
@@ -15,6 +16,7 @@ mod verify;
 
 pub use claims::{AccessTokenClaims, Actor};
 
+pub(crate) use access_token::AccessToken;
 pub(crate) use jwks::{FetchKeys, Jwks, KeySet};
 pub(crate) use verify::{TokenError, Verdict, Verifier, custom_claims};
 
@@ -31,7 +33,10 @@ pub(crate) struct Tokens {
 /// Whether a token is genuine by these keys.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_token(verifier: &Verifier, token: &str, keys: &KeySet) -> bool {
-    matches!(verifier.authenticate(token, Some(keys)), Ok(Ok(_)))
+    matches!(
+        verifier.authenticate(&AccessToken::new(token), Some(keys)),
+        Ok(Ok(_))
+    )
 }
 
 /// A first look at a token, without waiting.
@@ -60,7 +65,7 @@ impl Tokens {
         }
     }
 
-    pub(crate) fn check(&self, token: &str) -> Check {
+    pub(crate) fn check(&self, token: &AccessToken) -> Check {
         self.look(token).map_or(Check::NeedsKeys, Check::Done)
     }
 
@@ -69,7 +74,7 @@ impl Tokens {
     /// A key that is missing from a set fetched just now does not exist: the token is forged. Where
     /// an older set must do, the token is forged too, unless it claims to be newer than that set:
     /// then its key may be as well.
-    pub(crate) async fn settle(&self, token: &str) -> Result<Verdict, KeysUnavailable> {
+    pub(crate) async fn settle(&self, token: &AccessToken) -> Result<Verdict, KeysUnavailable> {
         let asked_at = self.clock.unix_seconds();
         if let Ok(verdict) = self.look(token) {
             return Ok(verdict);
@@ -101,9 +106,9 @@ impl Tokens {
         self.jwks.seconds_until_next_fetch()
     }
 
-    fn look(&self, token: &str) -> Result<Verdict, verify::UnknownKey> {
+    fn look(&self, token: &AccessToken) -> Result<Verdict, verify::UnknownKey> {
         let now = self.clock.unix_seconds();
-        let key = FlightKey::of(token);
+        let key = token.key();
         // Before the keys: a set that comes in between must not vouch for what the old one verified.
         let edition = self.jwks.edition();
         if let Some(genuine) = self.verified.get(&key, edition) {
@@ -113,7 +118,8 @@ impl Tokens {
         match self.verifier.authenticate(token, keys.as_deref())? {
             Ok(genuine) => {
                 let verdict = self.verifier.judge_time(&genuine, now);
-                self.verified.put(key, token.len(), genuine, edition, now);
+                self.verified
+                    .put(key, token.length(), genuine, edition, now);
                 Ok(verdict)
             }
             Err(error) => Ok(Verdict::Forged(error)),

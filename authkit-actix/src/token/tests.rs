@@ -125,9 +125,14 @@ fn custom_claims_are_read_from_the_same_payload() {
         plan: String,
     }
     let token = KEY.token(with(json!({"plan": "pro"})));
-    assert_eq!(custom_claims::<Plan>(&token).expect("a plan").plan, "pro");
-    assert!(custom_claims::<Plan>(&KEY.token(base())).is_err());
-    assert!(custom_claims::<Value>("no token").is_err());
+    assert_eq!(
+        custom_claims::<Plan>(&AccessToken::new(&token))
+            .expect("a plan")
+            .plan,
+        "pro"
+    );
+    assert!(custom_claims::<Plan>(&AccessToken::new(&KEY.token(base()))).is_err());
+    assert!(custom_claims::<Value>(&AccessToken::new("no token")).is_err());
 }
 
 // Forged tokens
@@ -530,7 +535,7 @@ fn an_absurd_number_of_keys_is_cut() {
 fn a_cold_cache_fetches_once_for_all_who_wait() {
     let stage = Stage::new();
     let answer = stage.will_answer_later();
-    let token = KEY.token(base());
+    let token = AccessToken::new(&KEY.token(base()));
     assert!(matches!(stage.tokens.check(&token), Check::NeedsKeys));
 
     let mut all = join_all((0..50).map(|_| stage.tokens.settle(&token))).boxed();
@@ -556,7 +561,7 @@ fn a_cold_cache_fetches_once_for_all_who_wait() {
 #[test]
 fn a_malformed_token_needs_no_keys() {
     let stage = Stage::new();
-    let check = stage.tokens.check("not.a.token");
+    let check = stage.tokens.check(&AccessToken::new("not.a.token"));
     assert!(matches!(
         check,
         Check::Done(Verdict::Forged(TokenError::Malformed))
@@ -684,7 +689,8 @@ fn a_fetch_whose_waiters_left_is_taken_up_by_the_next_one() {
     let stage = Stage::new();
     let answer = stage.will_answer_later();
     let token = KEY.token(base());
-    let mut left = stage.tokens.settle(&token).boxed();
+    let in_vain = AccessToken::new(&token);
+    let mut left = stage.tokens.settle(&in_vain).boxed();
     assert!(left.as_mut().now_or_never().is_none());
     drop(left);
     answer.send(Ok(document(&[&KEY]))).expect("a receiver");
@@ -699,13 +705,8 @@ fn a_set_whose_fetch_began_before_the_token_came_does_not_condemn_it() {
     let stage = Stage::warm();
     stage.advance(30);
     let answer = stage.will_answer_later();
-    assert!(
-        stage
-            .tokens
-            .settle(&unsigned_token("random", NOW))
-            .now_or_never()
-            .is_none()
-    );
+    let token = AccessToken::new(&unsigned_token("random", NOW));
+    assert!(stage.tokens.settle(&token).now_or_never().is_none());
     answer.send(Ok(document(&[&KEY]))).expect("a receiver");
 
     stage.advance(20);
@@ -718,7 +719,8 @@ fn a_fetch_abandoned_long_ago_is_replaced() {
     let stage = Stage::new();
     let _never_sent = stage.will_answer_later();
     let token = KEY.token(with(json!({"exp": NOW + 3600})));
-    assert!(stage.tokens.settle(&token).now_or_never().is_none());
+    let in_vain = AccessToken::new(&token);
+    assert!(stage.tokens.settle(&in_vain).now_or_never().is_none());
 
     stage.publish(&[&KEY]);
     stage.advance(30);
@@ -730,13 +732,8 @@ fn a_fetch_abandoned_long_ago_is_replaced() {
 fn an_abandoned_fetch_does_not_outlive_the_cache() {
     let stage = Stage::new();
     let answer = stage.will_answer_later();
-    assert!(
-        stage
-            .tokens
-            .settle(&KEY.token(base()))
-            .now_or_never()
-            .is_none()
-    );
+    let token = AccessToken::new(&KEY.token(base()));
+    assert!(stage.tokens.settle(&token).now_or_never().is_none());
     drop(stage);
     assert!(answer.is_canceled());
 }
@@ -823,7 +820,7 @@ fn a_token_that_was_verified_is_forged_once_its_key_is_withdrawn() {
 
 impl Verifier {
     fn verify(&self, token: &str, keys: Option<&KeySet>, now: i64) -> Result<Verdict, UnknownKey> {
-        Ok(match self.authenticate(token, keys)? {
+        Ok(match self.authenticate(&AccessToken::new(token), keys)? {
             Ok(genuine) => self.judge_time(&genuine, now),
             Err(error) => Verdict::Forged(error),
         })
@@ -1025,7 +1022,7 @@ impl Stage {
 
     fn settle(&self, token: &str) -> Result<Verdict, KeysUnavailable> {
         self.tokens
-            .settle(token)
+            .settle(&AccessToken::new(token))
             .now_or_never()
             .expect("an answer at once")
     }

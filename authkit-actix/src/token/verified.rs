@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn token(number: usize) -> FlightKey {
-        FlightKey::of(&number.to_string())
+        FlightKey::of(number.to_string())
     }
 
     #[test]

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use base64_simd::URL_SAFE_NO_PAD;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, IgnoredAny},
 };
 
 use super::{
+    AccessToken,
+    access_token::Parts,
     claims::{AccessTokenClaims, numeric_date},
     jwks::KeySet,
 };
@@ -100,7 +101,7 @@ impl Verifier {
     /// the signature holds.
     pub(super) fn authenticate(
         &self,
-        token: &str,
+        token: &AccessToken,
         keys: Option<&KeySet>,
     ) -> Result<Result<Genuine, TokenError>, UnknownKey> {
         let (parts, kid) = match read_header(token) {
@@ -114,7 +115,10 @@ impl Verifier {
                 issued_at: unverified_issue_time(&parts),
             });
         }
-        if !keys.any(|key| parts.are_signed_by(key)) {
+        let signed = parts.signed();
+        let is_signed_by =
+            |key: &ParsedPublicKey| key.verify_sig(signed.as_bytes(), parts.signature).is_ok();
+        if !keys.any(is_signed_by) {
             return Ok(Err(TokenError::Signature));
         }
         Ok(self.judge_claims(&parts))
@@ -138,9 +142,8 @@ impl Verifier {
     }
 
     fn judge_claims(&self, parts: &Parts<'_>) -> Result<Genuine, TokenError> {
-        let payload = decode(parts.payload)?;
         let claims: AccessTokenClaims =
-            serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
+            serde_json::from_slice(parts.payload).map_err(|_| TokenError::Claims)?;
 
         if claims.sub.is_empty() || claims.sid.is_empty() {
             return Err(TokenError::Claims);
@@ -188,45 +191,13 @@ impl UnknownKey {
 /// Reads claims of the application's own from a token that **was verified before**; this function
 /// verifies nothing.
 pub(crate) fn custom_claims<C: DeserializeOwned>(
-    verified_token: &str,
+    verified_token: &AccessToken,
 ) -> Result<C, serde_json::Error> {
-    let payload = Parts::of(verified_token)
-        .and_then(|parts| decode(parts.payload))
+    let parts = verified_token
+        .parts()
+        .ok_or(TokenError::Malformed)
         .map_err(serde_json::Error::custom)?;
-    serde_json::from_slice(&payload)
-}
-
-/// The JWS compact serialization, RFC 7515 section 7.1.
-struct Parts<'a> {
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
-    /// Header and payload as received.
-    signed: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn of(token: &'a str) -> Result<Self, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Malformed);
-        }
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        if payload.contains('.') {
-            return Err(TokenError::Malformed);
-        }
-        Ok(Self {
-            header,
-            payload,
-            signature,
-            signed,
-        })
-    }
-
-    fn are_signed_by(&self, key: &ParsedPublicKey) -> bool {
-        decode(self.signature)
-            .is_ok_and(|signature| key.verify_sig(self.signed.as_bytes(), &signature).is_ok())
-    }
+    serde_json::from_slice(parts.payload)
 }
 
 /// The members that matter. `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice and are
@@ -240,10 +211,12 @@ struct Header {
 }
 
 /// Returns the parts and the `kid`, if this library would accept a token with such a header at all.
-fn read_header(token: &str) -> Result<(Parts<'_>, String), TokenError> {
-    let parts = Parts::of(token)?;
-    let header: Header =
-        serde_json::from_slice(&decode(parts.header)?).map_err(|_| TokenError::Malformed)?;
+fn read_header(token: &AccessToken) -> Result<(Parts<'_>, String), TokenError> {
+    if token.length() > MAX_TOKEN_BYTES {
+        return Err(TokenError::Malformed);
+    }
+    let parts = token.parts().ok_or(TokenError::Malformed)?;
+    let header: Header = serde_json::from_slice(parts.header).map_err(|_| TokenError::Malformed)?;
     if header.alg != "RS256" {
         return Err(TokenError::Algorithm);
     }
@@ -262,16 +235,9 @@ fn unverified_issue_time(parts: &Parts<'_>) -> Option<i64> {
         #[serde(deserialize_with = "numeric_date")]
         iat: i64,
     }
-    let payload = decode(parts.payload).ok()?;
-    serde_json::from_slice::<Issued>(&payload)
+    serde_json::from_slice::<Issued>(parts.payload)
         .ok()
         .map(|issued| issued.iat)
-}
-
-fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD
-        .decode_to_vec(part)
-        .map_err(|_| TokenError::Malformed)
 }
 
 /// Unlike `Option`, sees a `null` too.

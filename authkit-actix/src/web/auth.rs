@@ -11,7 +11,6 @@ use actix_web::{
         header::{CLEAR_SITE_DATA, HeaderValue, LOCATION, SET_COOKIE},
     },
 };
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -85,9 +84,7 @@ impl Auth {
     /// When the token lacks a claim that `C` asks for. The error quotes claims: it is for the log.
     pub fn claims<C: for<'de> Deserialize<'de>>(&self) -> Option<Result<C, serde_json::Error>> {
         let signed_in = self.signed_in()?;
-        Some(token::custom_claims(
-            signed_in.session.access_token.expose_secret(),
-        ))
+        Some(token::custom_claims(&signed_in.session.access_token))
     }
 
     /// Whether the user has proved who they are within `max_age`; `None` when nobody is signed in.

@@ -25,7 +25,7 @@ use crate::{
     authkit::AuthKit,
     lookups::Unavailable,
     session::{Standing, UNHEARD_RETRY},
-    token::{Check, Verdict},
+    token::{AccessToken, Check, Verdict},
     workos::ApiKey,
 };
 
@@ -68,7 +68,7 @@ impl Authorization {
             return Err(Refused::Invalid);
         }
         match credential {
-            Credential::Bearer => bearer(token, authkit).await.map(Caller::Bearer),
+            Credential::Bearer => bearer(&token, authkit).await.map(Caller::Bearer),
             _ => api_key(&token, authkit).await.map(Caller::ApiKey),
         }
     }
@@ -82,11 +82,12 @@ async fn api_key(value: &SecretString, authkit: &AuthKit) -> Result<ApiKey, Refu
     }
 }
 
-async fn bearer(token: SecretString, authkit: &AuthKit) -> Result<BearerUser, Refused> {
+async fn bearer(token: &SecretString, authkit: &AuthKit) -> Result<BearerUser, Refused> {
     let inner = &authkit.inner;
-    let verdict = match inner.tokens.check(token.expose_secret()) {
+    let token = AccessToken::new(token.expose_secret());
+    let verdict = match inner.tokens.check(&token) {
         Check::Done(verdict) => verdict,
-        Check::NeedsKeys => match inner.tokens.settle(token.expose_secret()).await {
+        Check::NeedsKeys => match inner.tokens.settle(&token).await {
             Ok(verdict) => verdict,
             Err(keys) => {
                 return Err(Refused::CannotTell {

@@ -16,7 +16,7 @@ use actix_web::{
         },
     },
 };
-use secrecy::ExposeSecret as _;
+use smallvec::SmallVec;
 use tokio::sync::OnceCell;
 use tracing::{Instrument as _, debug_span, field::Empty, warn};
 
@@ -42,7 +42,7 @@ use crate::{
 pub(crate) struct RequestSession {
     /// The worker's own handle: workers that share a count get in each other's way.
     authkit: Rc<AuthKit>,
-    cookies: Vec<HeaderValue>,
+    cookies: SmallVec<[HeaderValue; 1]>,
     /// With eager auth only: a page is loaded.
     is_document: bool,
     has_authorization: bool,

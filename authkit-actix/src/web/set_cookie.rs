@@ -8,6 +8,7 @@ use std::{
 
 use actix_web::cookie::{self, Cookie};
 use memchr::{memchr, memchr_iter};
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     config::{CookieConfig, LARGEST_COOKIE, SameSite},
@@ -115,8 +116,8 @@ fn eager(config: &CookieConfig, access_token: &str, max_age: u64) -> String {
 #[derive(Default)]
 pub(crate) struct FoundCookies<'a> {
     name: &'a str,
-    plain: Vec<&'a str>,
-    chunks: BTreeMap<usize, Vec<&'a str>>,
+    plain: SmallVec<[&'a [u8]; 1]>,
+    chunks: BTreeMap<usize, Vec<&'a [u8]>>,
 }
 
 /// Finds the cookie `name` and its chunks in the `Cookie` headers of a request.
@@ -130,9 +131,6 @@ pub(crate) fn find<'a, H: AsRef<[u8]> + ?Sized + 'a>(
     };
     for (key, value) in cookie_headers.flat_map(raw_pairs) {
         let Some(part) = Part::named(name, key) else {
-            continue;
-        };
-        let Ok(value) = str::from_utf8(value) else {
             continue;
         };
         match part {
@@ -209,11 +207,11 @@ impl<'a> FoundCookies<'a> {
 
     /// The sealed values that may be the session: each distinct plain one, and the chunks where
     /// they are complete.
-    pub(crate) fn candidates(&self) -> Vec<Cow<'a, str>> {
+    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'a, [u8]>; 1]> {
         if let [only] = self.plain[..]
             && self.chunks.is_empty()
         {
-            return vec![Cow::Borrowed(only)];
+            return smallvec![Cow::Borrowed(only)];
         }
         let mut seen = HashSet::new();
         self.plain
@@ -226,17 +224,18 @@ impl<'a> FoundCookies<'a> {
 
     /// The chunks in their order. Later ones than the first chunk counts are leftovers; which of
     /// two of one name belongs here cannot be told.
-    fn assembled(&self) -> Option<String> {
-        let (count, first) = self.only_chunk(0)?.split_once('.')?;
-        let count = chunk_number(count)?;
-        let mut sealed = first.to_owned();
+    fn assembled(&self) -> Option<Vec<u8>> {
+        let first = self.only_chunk(0)?;
+        let dot = memchr(b'.', first)?;
+        let count = chunk_number(str::from_utf8(&first[..dot]).ok()?)?;
+        let mut sealed = first[dot + 1..].to_owned();
         for index in 1..count {
-            sealed.push_str(self.only_chunk(index)?);
+            sealed.extend_from_slice(self.only_chunk(index)?);
         }
         (count > 0).then_some(sealed)
     }
 
-    fn only_chunk(&self, index: usize) -> Option<&'a str> {
+    fn only_chunk(&self, index: usize) -> Option<&'a [u8]> {
         match self.chunks.get(&index)?.as_slice() {
             [value] => Some(value),
             _ => None,

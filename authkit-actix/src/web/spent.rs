@@ -19,10 +19,10 @@ pub(super) struct SpentMark {
 }
 
 impl SpentMark {
-    pub(super) fn of(config: &CookieConfig, candidates: &[Cow<'_, str>]) -> Self {
+    pub(super) fn of(config: &CookieConfig, candidates: &[Cow<'_, [u8]>]) -> Self {
         let mut digest = digest::Context::new(&digest::SHA256);
         for sealed in candidates {
-            digest.update(sealed.as_bytes());
+            digest.update(sealed);
         }
         Self {
             name: format!("{}-spent", config.name),

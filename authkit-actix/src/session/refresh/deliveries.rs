@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn flight(number: usize) -> FlightKey {
-        FlightKey::of(&number.to_string())
+        FlightKey::of(number.to_string())
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use secrecy::ExposeSecret as _;
 use tokio::time::{self, Instant};
 use tracing::error;
 
@@ -46,7 +45,7 @@ impl Flight {
             return Err(unavailable(TransientReason::Unverifiable, None));
         }
         let mut session = Session::from_authentication(answer, Some(&self.previous));
-        let token = session.access_token.expose_secret();
+        let token = &session.access_token;
         let mut renewed = None;
         let mut verified = OnceLock::from(());
         let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;

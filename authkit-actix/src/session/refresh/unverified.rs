@@ -1,6 +1,5 @@
 //! A successor whose signing key was out of reach when it came.
 
-use secrecy::ExposeSecret as _;
 use tracing::{debug, error};
 
 use super::{Means, RefreshFailure, Successor};
@@ -27,7 +26,7 @@ impl Means {
             return Ok(());
         }
         let session = &successor.session;
-        let token = session.access_token.expose_secret();
+        let token = &session.access_token;
         let (retry_after, is_outage) = match self.tokens.settle(token).await {
             Ok(
                 Verdict::Valid(claims) | Verdict::Expired(claims) | Verdict::NotYetValid(claims),

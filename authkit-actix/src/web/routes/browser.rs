@@ -13,7 +13,6 @@ use actix_web::{
     },
     web,
 };
-use secrecy::ExposeSecret as _;
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},

@@ -1,0 +1,147 @@
+//! What the session cookie holds under the default seal: a Protocol Buffers message, shorter than JSON
+//! and sooner read.
+//!
+//! Machines with other versions of this library read each other's cookies: a tag keeps its meaning for
+//! ever, and readers pass over those they do not know.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use secrecy::ExposeSecret as _;
+
+use super::Session;
+use crate::{
+    token::AccessToken,
+    workos::{Impersonator, User},
+};
+
+#[derive(prost::Message)]
+#[prost(skip_debug)]
+struct SessionMessage {
+    #[prost(bytes = "vec", optional, tag = "1")]
+    access_token: Option<Vec<u8>>,
+    #[prost(string, optional, tag = "2")]
+    refresh_token: Option<String>,
+    #[prost(message, optional, tag = "3")]
+    user: Option<UserMessage>,
+    #[prost(message, optional, tag = "4")]
+    impersonator: Option<ImpersonatorMessage>,
+    #[prost(string, optional, tag = "5")]
+    authentication_method: Option<String>,
+    #[prost(int64, optional, tag = "6")]
+    reauthenticated_at: Option<i64>,
+    #[prost(int64, optional, tag = "7")]
+    signed_in_at: Option<i64>,
+    #[prost(int64, optional, tag = "8")]
+    last_used_at: Option<i64>,
+}
+
+#[derive(prost::Message)]
+#[prost(skip_debug)]
+struct UserMessage {
+    #[prost(string, optional, tag = "1")]
+    id: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    email: Option<String>,
+    #[prost(bool, tag = "3")]
+    email_verified: bool,
+    #[prost(string, optional, tag = "4")]
+    first_name: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    last_name: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    profile_picture_url: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    last_sign_in_at: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    locale: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    external_id: Option<String>,
+    #[prost(btree_map = "string, string", tag = "11")]
+    metadata: BTreeMap<String, String>,
+    #[prost(string, optional, tag = "12")]
+    created_at: Option<String>,
+    #[prost(string, optional, tag = "13")]
+    updated_at: Option<String>,
+}
+
+#[derive(prost::Message)]
+#[prost(skip_debug)]
+struct ImpersonatorMessage {
+    #[prost(string, optional, tag = "1")]
+    email: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    reason: Option<String>,
+}
+
+pub(super) fn write(session: &Session) -> Vec<u8> {
+    let user = session.user.clone();
+    let impersonator = session.impersonator.clone();
+    let message = SessionMessage {
+        access_token: Some(session.access_token.packed().to_vec()),
+        refresh_token: Some(session.refresh_token.expose_secret().to_owned()),
+        user: Some(UserMessage {
+            id: Some(user.id),
+            email: Some(user.email),
+            email_verified: user.email_verified,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            name: user.name,
+            profile_picture_url: user.profile_picture_url,
+            last_sign_in_at: user.last_sign_in_at,
+            locale: user.locale,
+            external_id: user.external_id,
+            metadata: user.metadata,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }),
+        impersonator: impersonator.map(|impersonator| ImpersonatorMessage {
+            email: Some(impersonator.email),
+            reason: impersonator.reason,
+        }),
+        authentication_method: session.authentication_method.clone(),
+        reauthenticated_at: session.reauthenticated_at,
+        signed_in_at: session.signed_in_at,
+        last_used_at: session.last_used_at,
+    };
+    message.encode_to_vec()
+}
+
+pub(super) fn read(message: &[u8]) -> Option<Session> {
+    let session = SessionMessage::decode(message).ok()?;
+    let user = session.user?;
+    let impersonator = match session.impersonator {
+        Some(impersonator) => Some(Impersonator {
+            email: impersonator.email?,
+            reason: impersonator.reason,
+        }),
+        None => None,
+    };
+    Some(Session {
+        access_token: AccessToken::from_packed(session.access_token?)?,
+        refresh_token: session.refresh_token?.into(),
+        user: User {
+            id: user.id?,
+            email: user.email?,
+            email_verified: user.email_verified,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            name: user.name,
+            profile_picture_url: user.profile_picture_url,
+            last_sign_in_at: user.last_sign_in_at,
+            locale: user.locale,
+            external_id: user.external_id,
+            metadata: user.metadata,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        },
+        impersonator,
+        authentication_method: session.authentication_method,
+        reauthenticated_at: session.reauthenticated_at,
+        signed_in_at: session.signed_in_at,
+        last_used_at: session.last_used_at,
+        place: None,
+    })
+}
