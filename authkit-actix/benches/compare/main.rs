@@ -161,7 +161,9 @@ impl Variant {
     fn measure(&mut self, turn: usize) {
         if self.is_fresh {
             let requests = self.requests[turn * FRESH..][..FRESH].to_vec();
-            self.time(turn, &requests, FRESH);
+            let (warm_up, requests) = requests.split_at(WARM_UP);
+            self.load.run(warm_up, WARM_UP);
+            self.time(turn, requests, FRESH - WARM_UP);
         } else {
             let requests = std::mem::take(&mut self.requests);
             self.load.run(&requests, WARM_UP);
@@ -367,6 +369,6 @@ fn serve(world: &World, front: Front, port: u16, workers: usize, file: &str) -> 
 const TURNS: usize = 10;
 /// In a turn.
 const REQUESTS: usize = 320;
-const WARM_UP: usize = 64;
-/// First sights in a turn, each of another token.
-const FRESH: usize = 32;
+const WARM_UP: usize = 48;
+/// First sights in a turn, each of another token, with those to warm up.
+const FRESH: usize = 2 * WARM_UP;
