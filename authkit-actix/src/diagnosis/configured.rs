@@ -200,8 +200,12 @@ pub(super) fn cookie_size(config: &Config, sessions: &Sessions) -> Finding {
         let seen = format!("{bytes} bytes, which only say which session it is");
         return Finding::fine(COOKIE_SIZE, seen);
     }
-    // Base64 twice: in the token, and in the seal.
-    let room = LARGEST_COOKIE.saturating_sub(bytes) * 9 / 16;
+    let room = LARGEST_COOKIE.saturating_sub(bytes) * 3 / 4;
+    let room = match config.seal_format {
+        SealFormat::ChaCha => room,
+        // Base64 twice: in the token, and in the seal.
+        SealFormat::Iron => room * 3 / 4,
+    };
     seen += &format!(
         "; about {room} bytes of further claims fit, and beyond that there are more cookies (proxies \
          often take 8 kB of request headers)"
