@@ -6,7 +6,7 @@ use actix_web::{
     Error, HttpMessage as _, HttpRequest, dev::ServiceResponse, http::header::HeaderMap,
 };
 
-use super::{auth::Auth, extract::AuthStatus, middleware::write, request_session::RequestSession};
+use super::{auth::Auth, extract::AuthStatus, request_session::RequestSession, response::write};
 use crate::{access::AuthUser, authkit::AuthKit, session::Outcome};
 
 /// The session of a request outside AuthKit's own middleware; see [`AuthKit::session`].

@@ -1,33 +1,24 @@
 use std::{
     fmt,
-    future::{Ready, poll_fn, ready},
-    pin::pin,
+    future::{Ready, ready},
     rc::Rc,
     sync::Arc,
-    task::Poll,
 };
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::{Method, uri::PathAndQuery},
 };
-use futures::future::LocalBoxFuture;
 
 use super::{
-    authorize::redirect,
-    negotiate::{RequestKind, is_cors_preflight},
+    negotiate::is_cors_preflight,
     path_pattern::{PathPatterns, is_ambiguous},
     rejection::Rejection,
-    request_session::{Effects, RequestSession},
+    request_session::RequestSession,
+    response::{AuthKitResponse, finished},
 };
-use crate::{
-    authkit::AuthKit,
-    config::ConfigError,
-    oauth::{ReturnTo, Screen},
-    session::Outcome,
-};
+use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
 
 /// The middleware that gives an application its sessions.
 ///
@@ -242,7 +233,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = AuthKitResponse<S::Future, B>;
 
     forward_ready!(service);
 
@@ -259,83 +250,35 @@ where
         if let Some(on_forbidden) = &self.on_forbidden {
             session.on_forbidden(on_forbidden.clone());
         }
+        let Some(protection) = self.protection.clone() else {
+            return AuthKitResponse::serving(self.service.call(request), session, writes_cookies);
+        };
         let service = Rc::clone(&self.service);
-        let protection = self.protection.clone();
-        Box::pin(async move {
-            let preflight = protection.is_some() && is_cors_preflight(request.request());
-            let rejection = match protection {
-                Some(protection) if !preflight => protection.rejection(&session, &request).await,
-                _ => None,
+        AuthKitResponse::waiting(async move {
+            let preflight = is_cors_preflight(request.request());
+            let rejection = match preflight {
+                true => None,
+                false => protection.rejection(&session, &request).await,
             };
             let mut result = match rejection {
                 Some(rejection) => {
                     let response = rejection.response(session.authkit(), request.request());
                     Ok(request.into_response(response).map_into_right_body())
                 }
-                None => answer(&*service, &session, request).await,
+                None => {
+                    let answer = service.call(request);
+                    AuthKitResponse::serving(answer, Rc::clone(&session), false).await
+                }
             };
             if preflight && let Ok(response) = result {
                 result = Ok(Box::pin(preflight_answer(&session, response)).await);
             }
             if writes_cookies {
-                let effects = session.effects().await;
-                if effects.asks_again {
-                    result = result.map(|response| once_more(session.authkit(), response));
-                }
-                if !effects.is_nothing() {
-                    write(&mut result, effects);
-                }
+                result = finished(&session, result).await;
             }
             result
         })
     }
-}
-
-/// The inner service's answer, or ours when an extractor could not give one.
-async fn answer<S, B>(
-    service: &S,
-    session: &RequestSession,
-    request: ServiceRequest,
-) -> Result<ServiceResponse<EitherBody<B>>, Error>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    session.watch();
-    let given_up = {
-        let mut answer = pin!(service.call(request));
-        let polled = poll_fn(|context| match answer.as_mut().poll(context) {
-            Poll::Ready(result) => {
-                // A request that stays in its own extensions is never freed.
-                drop(session.take_unanswerable());
-                Poll::Ready(Ok(result))
-            }
-            Poll::Pending => session.poll_unanswerable(context).map(Err),
-        })
-        .await;
-        match polled {
-            Ok(result) => return result.map(ServiceResponse::map_into_left_body),
-            Err(given_up) => given_up,
-        }
-    };
-    let (request, response) = *given_up;
-    Ok(ServiceResponse::new(request, response).map_into_right_body())
-}
-
-/// Loads a document again, whose session has ended unless another application has renewed its cookie
-/// while the request was under way.
-fn once_more<B>(
-    authkit: &AuthKit,
-    response: ServiceResponse<EitherBody<B>>,
-) -> ServiceResponse<EitherBody<B>> {
-    let request = response.request();
-    let is_document = request.method() == Method::GET
-        && RequestKind::of(request.headers()) == RequestKind::Document;
-    let path = request.uri().path_and_query().map(PathAndQuery::as_str);
-    let Some(itself) = path.filter(|_| is_document).and_then(ReturnTo::parse) else {
-        return response;
-    };
-    let again = redirect(request, &itself.on(&authkit.origin(request)));
-    response.into_response(again).map_into_right_body()
 }
 
 /// A preflight is for a CORS layer. One that no layer answered has reached a handler, whose answer is
@@ -364,17 +307,6 @@ async fn is_signed_in(session: &RequestSession, request: &HttpRequest) -> bool {
         session.resolution(request).await.outcome,
         Outcome::SignedIn(_)
     )
-}
-
-/// The one place that writes the session's cookies, on the success arm and on the error arm.
-pub(super) fn write<B>(result: &mut Result<ServiceResponse<B>, Error>, effects: Effects) {
-    match result {
-        Ok(response) => effects.apply(response.headers_mut()),
-        Err(error) => error.add_response_mapper(move |mut response| {
-            effects.apply(response.headers_mut());
-            response
-        }),
-    }
 }
 
 impl Protection {

@@ -20,6 +20,7 @@ mod pages;
 mod path_pattern;
 mod rejection;
 pub(crate) mod request_session;
+pub(crate) mod response;
 mod rounds;
 pub(crate) mod routes;
 pub(crate) mod set_cookie;

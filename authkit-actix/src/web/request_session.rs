@@ -17,7 +17,7 @@ use actix_web::{
     },
 };
 use smallvec::SmallVec;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tracing::{Instrument as _, debug_span, field::Empty, warn};
 
 use super::{
@@ -51,7 +51,9 @@ pub(crate) struct RequestSession {
     /// What WorkOS is told of the request, noted as soon as somebody has to wait for it.
     info: cell::OnceCell<Box<RequestInfo>>,
     asked: Cell<bool>,
-    resolution: OnceCell<Resolution>,
+    resolution: cell::OnceCell<Resolution>,
+    /// Held by whoever waits for WorkOS on behalf of all who ask.
+    turn: cell::OnceCell<Box<Mutex<()>>>,
     /// The cookie, opened by whoever asked first and waiting for WorkOS.
     unsettled: RefCell<Option<Box<Unsettled>>>,
     is_settling: Cell<bool>,
@@ -82,7 +84,8 @@ impl RequestSession {
             grace: grace(request, authkit.inner.config.outage_grace),
             info: cell::OnceCell::new(),
             asked: Cell::new(false),
-            resolution: OnceCell::new(),
+            resolution: cell::OnceCell::new(),
+            turn: cell::OnceCell::new(),
             is_settling: Cell::new(false),
             replaced: RefCell::new(None),
             is_aside: Cell::new(false),
@@ -163,22 +166,21 @@ impl RequestSession {
 
     async fn settled(&self) -> Resolution {
         // A waiter that goes away leaves the cell empty, and the next takes over.
-        self.resolution
-            .get_or_init(|| async {
-                let _settling = Settling::begin(&self.is_settling);
-                let step = match self.unsettled.take() {
-                    Some(unsettled) => Step::Waits(*unsettled),
-                    None => self.open(),
-                };
-                let resolution = match step {
-                    Step::Done(resolution) => resolution,
-                    Step::Waits(unsettled) => self.settle(unsettled).await,
-                };
-                resolution.note_check();
-                resolution
-            })
-            .await
-            .clone()
+        let _turn = self.turn.get_or_init(Box::default).lock().await;
+        if let Some(resolution) = self.resolution.get() {
+            return resolution.clone();
+        }
+        let _settling = Settling::begin(&self.is_settling);
+        let step = match self.unsettled.take() {
+            Some(unsettled) => Step::Waits(*unsettled),
+            None => self.open(),
+        };
+        let resolution = match step {
+            Step::Done(resolution) => resolution,
+            Step::Waits(unsettled) => self.settle(unsettled).await,
+        };
+        resolution.note_check();
+        self.resolution.get_or_init(|| resolution).clone()
     }
 
     /// Makes a new session, or none, of the request's; the outermost middleware writes its cookie.
@@ -260,25 +262,50 @@ impl RequestSession {
         }
     }
 
-    /// What the response has to say about the session; waits for a resolution that was asked for,
-    /// lest a session that was refreshed for it be lost.
+    /// What the response has to say about the session, if that takes no wait.
+    pub(crate) fn effects_now(&self) -> Option<Effects> {
+        let resolution = match self.matters() {
+            true => Some(self.own_resolution_now()?),
+            false if self.cookies.is_empty() && !self.has_authorization => {
+                self.closed.set(true);
+                return Some(Effects::NONE);
+            }
+            false => None,
+        };
+        match resolution.as_ref().map(|resolution| &resolution.cookie) {
+            None | Some(CookieChange::Keep) => {
+                self.closed.set(true);
+                Some(self.effects_of(resolution))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The same; waits for a resolution that was asked for, lest a session that was refreshed for it be
+    /// lost.
     pub(crate) async fn effects(&self) -> Effects {
-        let replaced = self.replaced.borrow().clone();
-        let resolution = match replaced {
-            Some(replaced) => Some(replaced),
-            None if self.asked.get() || self.is_eager() => Some(self.own_resolution().await),
-            None => None,
+        let resolution = match self.matters() {
+            true => Some(self.own_resolution().await),
+            false => None,
         };
         let resolution = resolution.map(|resolution| self.unless_ended_since(resolution));
         self.closed.set(true);
-        let config = &self.authkit.inner.config.cookie;
-        let present = || self.found_cookies().names();
         match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep | CookieChange::ClearUnlessRenewed) => {}
-            // In boxes, or every request would carry the room for them.
-            Some(CookieChange::Set(sealed)) => Box::pin(self.forget(Some(sealed))).await,
-            Some(CookieChange::Clear) => Box::pin(self.forget(None)).await,
+            Some(CookieChange::Set(sealed)) => self.forget(Some(sealed)).await,
+            Some(CookieChange::Clear) => self.forget(None).await,
         }
+        self.effects_of(resolution)
+    }
+
+    /// Whether somebody has asked for the session, or made it another.
+    fn matters(&self) -> bool {
+        self.asked.get() || self.replaced.borrow().is_some() || self.is_eager()
+    }
+
+    fn effects_of(&self, resolution: Option<Resolution>) -> Effects {
+        let config = &self.authkit.inner.config.cookie;
+        let present = || self.found_cookies().names();
         let mut asks_again = false;
         let mut set_cookies = match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep) => Vec::new(),
@@ -507,6 +534,12 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
+    const NONE: Self = Self {
+        set_cookies: Vec::new(),
+        cache: CachePolicy::Untouched,
+        asks_again: false,
+    };
+
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         for cookie in &self.set_cookies {
             if let Ok(cookie) = HeaderValue::from_str(cookie) {
