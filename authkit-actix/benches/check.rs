@@ -8,7 +8,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use authkit_actix::{AccessTokenClaims, User};
+use authkit_actix::AccessTokenClaims;
 use aws_lc_rs::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
     digest::{SHA256, digest},
@@ -16,7 +16,7 @@ use aws_lc_rs::{
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use criterion::{BatchSize, Criterion};
-use serde::Deserialize;
+use prost::Message as _;
 use serde_json::Value;
 use support::{World, altered, is_signed_in, learn, request};
 
@@ -118,13 +118,15 @@ fn live_sessions(criterion: &mut Criterion, world: &World) {
 fn parts(criterion: &mut Criterion, world: &World) {
     let mut group = criterion.benchmark_group("part");
     let session = world.session(0);
-    let (json, cookie) = (session.to_string(), world.cookie(&session));
+    let cookie = world.cookie(&session);
     let (_, sealed) = cookie.split_once('=').expect("one cookie");
+    let message = Message::of(&session).encode_to_vec();
     let token = session["access_token"].as_str().expect("a token");
     let (signed, signature) = token.rsplit_once('.').expect("a signature");
     let (_, payload) = signed.split_once('.').expect("a payload");
     let decode = |text: &str| URL_SAFE_NO_PAD.decode_to_vec(text).expect("base64url");
     let (signature, payload) = (decode(signature), decode(payload));
+    let packed = Message::of(&session).access_token;
 
     group.bench_function("base64url of the cookie", |bencher| {
         bencher.iter(|| decode(sealed));
@@ -132,7 +134,7 @@ fn parts(criterion: &mut Criterion, world: &World) {
     let key = UnboundKey::new(&CHACHA20_POLY1305, &[7; 32]).expect("32 bytes");
     let key = LessSafeKey::new(key);
     let nonce = || Nonce::assume_unique_for_key([0; 12]);
-    let mut ciphertext = json.clone().into_bytes();
+    let mut ciphertext = message.clone();
     key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut ciphertext)
         .expect("a short plaintext");
     group.bench_function("ChaCha20-Poly1305", |bencher| {
@@ -145,11 +147,11 @@ fn parts(criterion: &mut Criterion, world: &World) {
             BatchSize::SmallInput,
         );
     });
-    group.bench_function("JSON of the session", |bencher| {
-        bencher.iter(|| serde_json::from_str::<Document>(&json).expect("a session"));
+    group.bench_function("message of the session", |bencher| {
+        bencher.iter(|| Message::decode(&*message).expect("a session"));
     });
     group.bench_function("SHA-256 of the token", |bencher| {
-        bencher.iter(|| digest(&SHA256, token.as_bytes()));
+        bencher.iter(|| digest(&SHA256, &packed));
     });
     let keys: Value = serde_json::from_str(&world.emulator.jwks_body()).expect("JSON");
     let member = |name: &str| decode(keys["keys"][0][name].as_str().expect("a member"));
@@ -168,13 +170,41 @@ fn parts(criterion: &mut Criterion, world: &World) {
     });
 }
 
-/// The session as the cookie holds it.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read to be timed")]
-struct Document {
-    access_token: String,
+/// The session as the cookie holds it, but for the numbers of its fields.
+#[derive(prost::Message)]
+struct Message {
+    #[prost(bytes = "vec", tag = "1")]
+    access_token: Vec<u8>,
+    #[prost(string, tag = "2")]
     refresh_token: String,
-    user: User,
+    #[prost(message, optional, tag = "3")]
+    user: Option<UserMessage>,
+    #[prost(string, optional, tag = "4")]
+    authentication_method: Option<String>,
+}
+
+#[derive(prost::Message)]
+struct UserMessage {
+    #[prost(string, repeated, tag = "1")]
+    members: Vec<String>,
+}
+
+impl Message {
+    fn of(session: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let token = text(&session["access_token"]).expect("a token");
+        let parts = token.split('.');
+        let parts = parts.map(|part| URL_SAFE_NO_PAD.decode_to_vec(part).expect("base64url"));
+        let members = session["user"].as_object().into_iter().flatten();
+        Self {
+            access_token: parts.flatten().collect(),
+            refresh_token: text(&session["refresh_token"]).expect("a token"),
+            user: Some(UserMessage {
+                members: members.filter_map(|(_, member)| text(member)).collect(),
+            }),
+            authentication_method: text(&session["authentication_method"]),
+        }
+    }
 }
 
 /// New tokens for one AuthKit, to which each is new once.

@@ -271,7 +271,7 @@ async fn what_is_well_sealed_but_wrong_inside_is_refused_and_dropped() {
     ] {
         let value: Option<Value> = serde_json::from_str(&wrong).ok();
         // What names a member twice is something else as a value.
-        let value = value.filter(|value| value.to_string() == wrong);
+        let value = value.filter(|value: &Value| *value.to_string() == *wrong);
         let packed = value.map(|value| seal::packed(&value));
         for content in iter::once(wrong.clone().into_bytes()).chain(packed) {
             let sealed = seal::seal(PASSWORD, seal::SESSION, &content);
