@@ -145,3 +145,65 @@ pub(super) fn read(message: &[u8]) -> Option<Session> {
         place: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn session(json: Value) -> Session {
+        serde_json::from_value(json).expect("a session")
+    }
+
+    fn whole() -> Session {
+        session(json!({
+            "access_token": "e30.e30.AAEC",
+            "refresh_token": "r",
+            "user": {
+                "id": "user_1",
+                "email": "ada@example.com",
+                "email_verified": true,
+                "first_name": "Ada",
+                "last_name": "Lovelace",
+                "name": "Ada Lovelace",
+                "profile_picture_url": "https://example.com/ada",
+                "last_sign_in_at": "2026-01-01T00:00:00.000Z",
+                "locale": "en-GB",
+                "external_id": "",
+                "metadata": { "plan": "pro", "": "caf\u{e9}" },
+                "created_at": "2025-01-01T00:00:00.000Z",
+                "updated_at": "2025-06-01T00:00:00.000Z",
+            },
+            "impersonator": { "email": "admin@example.com", "reason": "a ticket" },
+            "authentication_method": "Password",
+            "reauthenticated_at": 1_800_000_000,
+            "signed_in_at": 0,
+            "last_used_at": -1,
+        }))
+    }
+
+    #[test]
+    fn every_member_comes_back() {
+        let smallest = session(json!({
+            "access_token": "no token", "refresh_token": "", "user": { "id": "", "email": "" },
+        }));
+        for session in [whole(), smallest] {
+            let read = read(&write(&session)).expect("a session");
+            assert_eq!(
+                serde_json::from_slice::<Value>(&read.to_json()).expect("JSON"),
+                serde_json::from_slice::<Value>(&session.to_json()).expect("JSON"),
+            );
+        }
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_passed_over() {
+        let later = b"\xfa\x01\x03new\x80\x02\x07";
+        let message = [later, &*write(&whole()), later].concat();
+        assert_eq!(
+            read(&message).map(|session| session.to_json()),
+            Some(whole().to_json())
+        );
+    }
+}
