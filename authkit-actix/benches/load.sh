@@ -7,7 +7,7 @@
 # Every request carries a Cookie header of the same length, and each answer that is not 200 fails the run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=${1:-10} connections=${2:-32} port=3999 header_length=2400
+seconds=${1:-10} connections=${2:-32} port=3999 header_length=2500
 
 give_up() { echo "load.sh: $1" >&2; exit 1; }
 command -v wrk >/dev/null || give_up "wrk is missing: apt-get install wrk."
@@ -27,7 +27,9 @@ measure() { # NAME FRONT PATH WORKERS
     for _ in $(seq 100); do [ -s "$work/cookie" ] && break; sleep 0.1; done
     [ -s "$work/cookie" ] || give_up "$1 does not start."
     cookies=$(cat "$work/cookie")
-    cookies="$cookies; pad=$(head -c $((header_length - ${#cookies} - 6)) /dev/zero | tr '\0' x)"
+    room=$((header_length - ${#cookies} - 6))
+    [ "$room" -ge 0 ] || give_up "$1: its cookies are longer than $header_length bytes."
+    cookies="$cookies; pad=$(head -c "$room" /dev/zero | tr '\0' x)"
     url="http://127.0.0.1:$port$3"
     wrk -t1 -c"$connections" -d1 -H "Cookie: $cookies" "$url" >/dev/null
     wrk -t1 -c"$connections" -d"$seconds" --latency -H "Cookie: $cookies" "$url" >"$work/wrk"
