@@ -247,6 +247,7 @@ where
             request.extensions_mut().insert(Rc::clone(&session));
             session
         });
+        session.watch();
         if let Some(on_forbidden) = &self.on_forbidden {
             session.on_forbidden(on_forbidden.clone());
         }

@@ -50,7 +50,6 @@ pin_project! {
 impl<F, B> AuthKitResponse<F, B> {
     /// The answer of the service within, or ours when an extractor could not give one.
     pub(super) fn serving(answer: F, session: Rc<RequestSession>, writes_cookies: bool) -> Self {
-        session.watch();
         let state = State::Serving {
             answer,
             session,
