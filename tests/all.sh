@@ -44,6 +44,8 @@ cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # Also the tests that the fault bed runs, which are no target of a plain `cargo test`.
 cargo clippy --locked --workspace --all-features --test '*' -- -D warnings
+# What the fuzz targets come in by.
+cargo rustc --locked --package authkit-actix --all-features --lib --profile check -- --cfg fuzzing
 # As an application builds the library, without features and with each alone: nothing else in the
 # workspace lends it one.
 features=$(cargo metadata --locked --no-deps --format-version 1 | node --print '

@@ -57,7 +57,7 @@ pub fn seal(bytes: &[u8]) {
     let sealed = SEALER.seal(Purpose::Session, bytes);
     if let Ok(sealed) = sealed {
         let opened = SEALER.open(Purpose::Session, &sealed);
-        assert!(opened.is_ok_and(|opened| opened.plaintext == bytes));
+        assert!(opened.is_ok_and(|opened| opened.plaintext[..] == *bytes));
         assert!(SEALER.open(Purpose::SignInState, &sealed).is_err());
     }
     if let Ok(text) = str::from_utf8(bytes) {
@@ -69,7 +69,7 @@ pub fn seal(bytes: &[u8]) {
 pub fn iron_seal(bytes: &[u8]) {
     if let Ok(sealed) = IRON.seal(bytes) {
         let opened = IRON.open(&sealed, NOW);
-        assert!(opened.is_ok_and(|opened| opened.plaintext == bytes));
+        assert!(opened.is_ok_and(|opened| opened.plaintext[..] == *bytes));
     }
     let text = String::from_utf8_lossy(bytes);
     for forged in [
