@@ -266,19 +266,20 @@ impl RequestSession {
     pub(crate) fn effects_now(&self) -> Option<Effects> {
         let resolution = match self.matters() {
             true => Some(self.own_resolution_now()?),
-            false if self.cookies.is_empty() && !self.has_authorization => {
-                self.closed.set(true);
-                return Some(Effects::NONE);
-            }
             false => None,
         };
-        match resolution.as_ref().map(|resolution| &resolution.cookie) {
-            None | Some(CookieChange::Keep) => {
-                self.closed.set(true);
-                Some(self.effects_of(resolution))
-            }
-            Some(_) => None,
+        let changes = |resolution: &Resolution| !matches!(resolution.cookie, CookieChange::Keep);
+        if resolution.as_ref().is_some_and(changes) {
+            return None;
         }
+        self.closed.set(true);
+        // Most requests to public routes.
+        let is_nothing = resolution.is_none() && self.cookies.is_empty() && !self.has_authorization;
+        Some(if is_nothing {
+            Effects::NONE
+        } else {
+            self.effects_of(resolution)
+        })
     }
 
     /// The same; waits for a resolution that was asked for, lest a session that was refreshed for it be
