@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
-    body::{EitherBody, MessageBody},
+    body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
 };
 
@@ -201,7 +201,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = Error;
     type Transform = AuthKitService<S>;
     type InitError = ();
@@ -231,9 +231,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = Error;
-    type Future = AuthKitResponse<S::Future, B>;
+    type Future = AuthKitResponse<S::Future>;
 
     forward_ready!(service);
 
@@ -264,7 +264,7 @@ where
             let mut result = match rejection {
                 Some(rejection) => {
                     let response = rejection.response(session.authkit(), request.request());
-                    Ok(request.into_response(response).map_into_right_body())
+                    Ok(request.into_response(response))
                 }
                 None => {
                     let answer = service.call(request);
@@ -284,10 +284,7 @@ where
 
 /// A preflight is for a CORS layer. One that no layer answered has reached a handler, whose answer is
 /// not for strangers.
-async fn preflight_answer<B>(
-    session: &RequestSession,
-    response: ServiceResponse<EitherBody<B>>,
-) -> ServiceResponse<EitherBody<B>> {
+async fn preflight_answer(session: &RequestSession, response: ServiceResponse) -> ServiceResponse {
     let is_answered = response
         .headers()
         .contains_key("access-control-allow-origin");
@@ -300,7 +297,7 @@ async fn preflight_answer<B>(
         organization_id: None,
     };
     let refused = rejection.response(session.authkit(), &request);
-    ServiceResponse::new(request, refused).map_into_right_body()
+    ServiceResponse::new(request, refused)
 }
 
 async fn is_signed_in(session: &RequestSession, request: &HttpRequest) -> bool {

@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{
     Error,
-    body::{EitherBody, MessageBody},
+    body::MessageBody,
     dev::ServiceResponse,
     http::{Method, uri::PathAndQuery},
 };
@@ -21,20 +21,20 @@ use super::{
 };
 use crate::{authkit::AuthKit, oauth::ReturnTo};
 
-pub(super) type Outcome<B> = Result<ServiceResponse<EitherBody<B>>, Error>;
+pub(super) type Outcome = Result<ServiceResponse, Error>;
 
 pin_project! {
     /// The response of an [`AuthKitService`](crate::AuthKitService), in the making.
     #[must_use = "futures do nothing unless they are polled"]
-    pub struct AuthKitResponse<F, B> {
+    pub struct AuthKitResponse<F> {
         #[pin]
-        state: State<F, B>,
+        state: State<F>,
     }
 }
 
 pin_project! {
     #[project = Projected]
-    enum State<F, B> {
+    enum State<F> {
         /// The service within is at work.
         Serving {
             #[pin]
@@ -43,11 +43,11 @@ pin_project! {
             writes_cookies: bool,
         },
         /// What comes before or after it has to wait for somebody.
-        Waiting { waiting: LocalBoxFuture<'static, Outcome<B>> },
+        Waiting { waiting: LocalBoxFuture<'static, Outcome> },
     }
 }
 
-impl<F, B> AuthKitResponse<F, B> {
+impl<F> AuthKitResponse<F> {
     /// The answer of the service within, or ours when an extractor could not give one.
     pub(super) fn serving(answer: F, session: Rc<RequestSession>, writes_cookies: bool) -> Self {
         let state = State::Serving {
@@ -58,21 +58,21 @@ impl<F, B> AuthKitResponse<F, B> {
         Self { state }
     }
 
-    pub(super) fn waiting(waiting: impl Future<Output = Outcome<B>> + 'static) -> Self {
+    pub(super) fn waiting(waiting: impl Future<Output = Outcome> + 'static) -> Self {
         let waiting = Box::pin(waiting);
         let state = State::Waiting { waiting };
         Self { state }
     }
 }
 
-impl<F, B> Future for AuthKitResponse<F, B>
+impl<F, B> Future for AuthKitResponse<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
     B: MessageBody + 'static,
 {
-    type Output = Outcome<B>;
+    type Output = Outcome;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<B>> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.project().state;
         let (session, writes_cookies, result) = match state.as_mut().project() {
             Projected::Waiting { waiting } => return waiting.as_mut().poll(context),
@@ -85,11 +85,11 @@ where
                     Poll::Ready(result) => {
                         // A request that stays in its own extensions is never freed.
                         drop(session.take_unanswerable());
-                        result.map(ServiceResponse::map_into_left_body)
+                        result.map(ServiceResponse::map_into_boxed_body)
                     }
                     Poll::Pending => {
                         let (request, response) = *ready!(session.poll_unanswerable(context));
-                        Ok(ServiceResponse::new(request, response).map_into_right_body())
+                        Ok(ServiceResponse::new(request, response))
                     }
                 };
                 (session, *writes_cookies, result)
@@ -111,12 +111,12 @@ where
 }
 
 /// A result with what became of the session.
-pub(super) async fn finished<B>(session: &RequestSession, result: Outcome<B>) -> Outcome<B> {
+pub(super) async fn finished(session: &RequestSession, result: Outcome) -> Outcome {
     let effects = session.effects().await;
     with_effects(session.authkit(), result, effects)
 }
 
-fn with_effects<B>(authkit: &AuthKit, mut result: Outcome<B>, effects: Effects) -> Outcome<B> {
+fn with_effects(authkit: &AuthKit, mut result: Outcome, effects: Effects) -> Outcome {
     if effects.asks_again {
         result = result.map(|response| once_more(authkit, response));
     }
@@ -128,10 +128,7 @@ fn with_effects<B>(authkit: &AuthKit, mut result: Outcome<B>, effects: Effects) 
 
 /// Loads a document again, whose session has ended unless another application has renewed its cookie
 /// while the request was under way.
-fn once_more<B>(
-    authkit: &AuthKit,
-    response: ServiceResponse<EitherBody<B>>,
-) -> ServiceResponse<EitherBody<B>> {
+fn once_more(authkit: &AuthKit, response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
     let is_document = request.method() == Method::GET
         && RequestKind::of(request.headers()) == RequestKind::Document;
@@ -140,7 +137,7 @@ fn once_more<B>(
         return response;
     };
     let again = redirect(request, &itself.on(&authkit.origin(request)));
-    response.into_response(again).map_into_right_body()
+    response.into_response(again)
 }
 
 /// The one place that writes the session's cookies, on the success arm and on the error arm.
