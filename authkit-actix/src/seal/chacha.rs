@@ -60,20 +60,25 @@ impl Key {
         Ok(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
-    #[inline]
-    pub(super) fn open(&self, context: &str, sealed: &[u8]) -> Result<Plaintext, SealError> {
-        let mut bytes = decode(sealed)?;
-        let nonce = bytes
+    /// Leaves what was sealed in `plaintext`; where that fails, anything.
+    pub(super) fn open(
+        &self,
+        context: &str,
+        sealed: &[u8],
+        plaintext: &mut Plaintext,
+    ) -> Result<(), SealError> {
+        decode(sealed, plaintext)?;
+        let nonce = plaintext
             .strip_prefix(&[VERSION])
             .and_then(|rest| rest.first_chunk())
             .ok_or(SealError::Malformed)?;
         let (key, nonce) = self.under(nonce).ok_or(SealError::Refused)?;
-        let plaintext = key
-            .open_within(nonce, Aad::from(context), &mut bytes, PREFIX..)
-            .map_err(|_| SealError::Refused)?;
-        let length = plaintext.len();
-        bytes.truncate(length);
-        Ok(bytes)
+        let length = key
+            .open_within(nonce, Aad::from(context), plaintext, PREFIX..)
+            .map_err(|_| SealError::Refused)?
+            .len();
+        plaintext.truncate(length);
+        Ok(())
     }
 
     /// ChaCha20-Poly1305's key and nonce for one nonce of XChaCha20-Poly1305.
@@ -88,14 +93,13 @@ impl Key {
 }
 
 /// The decoder refuses padding and stray trailing bits, so every value has one spelling.
-#[inline]
-fn decode(sealed: &[u8]) -> Result<Plaintext, SealError> {
+fn decode(sealed: &[u8], bytes: &mut Plaintext) -> Result<(), SealError> {
     let length = URL_SAFE_NO_PAD.decoded_length(sealed);
-    let mut bytes = Plaintext::from_elem(0, length.map_err(|_| SealError::Malformed)?);
+    bytes.resize(length.map_err(|_| SealError::Malformed)?, 0);
     URL_SAFE_NO_PAD
         .decode(sealed, bytes.as_mut_slice().as_out())
         .map_err(|_| SealError::Malformed)?;
-    Ok(bytes)
+    Ok(())
 }
 
 const VERSION: u8 = 1;

@@ -85,18 +85,27 @@ impl Sealer {
         purpose: Purpose,
         sealed: impl AsRef<[u8]>,
     ) -> Result<Opened, SealError> {
-        let sealed = sealed.as_ref();
+        let mut plaintext = Plaintext::new();
+        let with_previous_password = self.open_into(&mut plaintext, purpose, sealed.as_ref())?;
+        Ok(Opened {
+            plaintext,
+            with_previous_password,
+        })
+    }
+
+    /// The same, with `plaintext` where it is to stay. Whether an older password opened it.
+    pub(crate) fn open_into(
+        &self,
+        plaintext: &mut Plaintext,
+        purpose: Purpose,
+        sealed: &[u8],
+    ) -> Result<bool, SealError> {
         if sealed.len() > MAX_SEALED_LENGTH {
             return Err(SealError::TooLarge);
         }
         for (age, keys) in self.ring.iter().enumerate() {
-            match keys[purpose as usize].open(purpose.context(), sealed) {
-                Ok(plaintext) => {
-                    return Ok(Opened {
-                        plaintext,
-                        with_previous_password: age > 0,
-                    });
-                }
+            match keys[purpose as usize].open(purpose.context(), sealed, plaintext) {
+                Ok(()) => return Ok(age > 0),
                 Err(SealError::Refused) => {}
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-use super::{SealError, chacha};
+use super::{Plaintext, SealError, chacha};
 
 /// Seals what is kept elsewhere under a secret that whoever has it brings along, so that the place
 /// opens nothing by itself.
@@ -25,8 +25,9 @@ impl SecretSeal {
 
     /// What [`seal`](Self::seal) has sealed with the same secret and label.
     pub(crate) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
-        let plaintext = self.key.open(self.label, sealed.as_bytes()).ok()?;
-        Some(plaintext.into_vec())
+        let mut plaintext = Plaintext::new();
+        let opened = self.key.open(self.label, sealed.as_bytes(), &mut plaintext);
+        opened.ok().map(|()| plaintext.into_vec())
     }
 }
 

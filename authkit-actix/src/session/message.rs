@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message as _;
+use prost::{Message as _, bytes::Bytes};
 use secrecy::ExposeSecret as _;
 
 use super::Session;
@@ -18,8 +18,8 @@ use crate::{
 #[derive(prost::Message)]
 #[prost(skip_debug)]
 struct SessionMessage {
-    #[prost(bytes = "vec", optional, tag = "1")]
-    access_token: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    access_token: Option<Bytes>,
     #[prost(string, optional, tag = "2")]
     refresh_token: Option<String>,
     #[prost(message, optional, tag = "3")]
@@ -80,7 +80,7 @@ pub(super) fn write(session: &Session) -> Vec<u8> {
     let user = session.user.clone();
     let impersonator = session.impersonator.clone();
     let message = SessionMessage {
-        access_token: Some(session.access_token.packed().to_vec()),
+        access_token: Some(Bytes::copy_from_slice(session.access_token.packed())),
         refresh_token: Some(session.refresh_token.expose_secret().to_owned()),
         user: Some(UserMessage {
             id: Some(user.id),
@@ -120,7 +120,7 @@ pub(super) fn read(message: &[u8]) -> Option<Session> {
         None => None,
     };
     Some(Session {
-        access_token: AccessToken::from_packed(session.access_token?)?,
+        access_token: AccessToken::from_packed(session.access_token?.into())?,
         refresh_token: session.refresh_token?.into(),
         user: User {
             id: user.id?,

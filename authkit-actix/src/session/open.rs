@@ -335,7 +335,7 @@ impl Sessions {
     fn content(&self, sealed: &[u8]) -> Option<Content> {
         if let Some(unsealed) = self.seal.open(sealed) {
             return Some(Content::Session {
-                session: Arc::new(unsealed.session),
+                session: unsealed.session,
                 is_outdated: unsealed.is_outdated,
             });
         }

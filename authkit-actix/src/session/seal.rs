@@ -15,7 +15,7 @@ use super::{Session, iron_document, message};
 use crate::{
     clock::Clock,
     config::{Config, LARGEST_COOKIE, SealFormat},
-    seal::{IronSealer, Purpose, SealError, Sealer},
+    seal::{IronSealer, Plaintext, Purpose, SealError, Sealer},
     workos::UserField,
 };
 
@@ -39,7 +39,7 @@ struct Shared {
 
 /// A session that came out of its seal.
 pub(super) struct Unsealed {
-    pub(super) session: Session,
+    pub(super) session: Arc<Session>,
     /// It is not sealed as a new one would be: the cookie should be written again.
     pub(super) is_outdated: bool,
 }
@@ -89,17 +89,24 @@ impl SessionSeal {
     }
 
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Unsealed> {
-        let (opened, is_foreign) = match &self.shared {
+        let mut plaintext = Plaintext::new();
+        let is_outdated = match &self.shared {
             Some(shared) if IronSealer::is_iron(sealed) => {
-                let now = shared.clock.unix_seconds();
-                (shared.iron.open(str::from_utf8(sealed).ok()?, now), false)
+                let sealed = str::from_utf8(sealed).ok()?;
+                let opened = shared.iron.open(sealed, shared.clock.unix_seconds()).ok()?;
+                plaintext = opened.plaintext;
+                opened.with_previous_password
             }
-            shared => (self.sealer.open(Purpose::Session, sealed), shared.is_some()),
+            shared => {
+                let opened = self
+                    .sealer
+                    .open_into(&mut plaintext, Purpose::Session, sealed);
+                opened.ok()? || shared.is_some()
+            }
         };
-        let opened = opened.ok()?;
         Some(Unsealed {
-            session: Session::read(&opened.plaintext)?,
-            is_outdated: opened.with_previous_password || is_foreign,
+            session: Arc::new(Session::read(&plaintext)?),
+            is_outdated,
         })
     }
 }
