@@ -33,6 +33,7 @@ mod sign_out;
 mod signing_in;
 mod slow_redis;
 mod stored_session_ages;
+mod strangers;
 mod tokens_and_keys;
 mod webhooks;
 mod webhooks_at_several;

@@ -2,9 +2,7 @@
 
 use std::{fmt, rc::Rc, sync::Arc};
 
-use actix_web::{
-    Error, HttpMessage as _, HttpRequest, dev::ServiceResponse, http::header::HeaderMap,
-};
+use actix_web::{Error, HttpRequest, dev::ServiceResponse, http::header::HeaderMap};
 
 use super::{auth::Auth, extract::AuthStatus, request_session::RequestSession, response::write};
 use crate::{access::AuthUser, authkit::AuthKit, session::Outcome};
@@ -56,11 +54,8 @@ impl AuthKit {
         let of_outer = RequestSession::of(request)
             .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.inner));
         let writes = of_outer.is_none();
-        let session = of_outer.unwrap_or_else(|| {
-            let session = Rc::new(RequestSession::new(Rc::new(self.clone()), request));
-            request.extensions_mut().insert(Rc::clone(&session));
-            session
-        });
+        let session =
+            of_outer.unwrap_or_else(|| RequestSession::put(&Rc::new(self.clone()), request));
         session.resolution(request).await;
         RequestAuth { session, writes }
     }

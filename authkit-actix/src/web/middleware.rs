@@ -6,17 +6,20 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::header::{AUTHORIZATION, COOKIE},
 };
 
 use super::{
     negotiate::is_cors_preflight,
+    passage::Passages,
     path_pattern::{PathPatterns, is_ambiguous},
     rejection::Rejection,
     request_session::RequestSession,
-    response::{AuthKitResponse, finished},
+    response::{AuthKitResponse, Hold, finished},
+    set_cookie,
 };
 use crate::{authkit::AuthKit, config::ConfigError, oauth::Screen, session::Outcome};
 
@@ -208,9 +211,11 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
+        let authkit = Rc::new(self.authkit.clone());
         ready(Ok(AuthKitService {
             service: Rc::new(service),
-            authkit: Rc::new(self.authkit.clone()),
+            passages: Passages::new(Rc::clone(&authkit), self.on_forbidden.clone()),
+            authkit,
             protection: self.protection.clone(),
             on_forbidden: self.on_forbidden.clone(),
         }))
@@ -222,8 +227,22 @@ where
 pub struct AuthKitService<S> {
     service: Rc<S>,
     authkit: Rc<AuthKit>,
+    passages: Rc<Passages>,
     protection: Option<Arc<Protection>>,
     on_forbidden: Option<OnForbidden>,
+}
+
+impl<S> AuthKitService<S> {
+    /// Whether the session need not be made before somebody asks for it: the request is a stranger's.
+    fn may_wait(&self, request: &ServiceRequest) -> bool {
+        let headers = request.headers();
+        let name = &self.authkit.inner.config.cookie.name;
+        let has_credentials = headers.contains_key(AUTHORIZATION)
+            || set_cookie::is_sent(name, headers.get_all(COOKIE));
+        // A router that has yet to see the request is the proof that nobody else holds it.
+        let is_unrouted = || !request.match_info().unprocessed().is_empty();
+        self.protection.is_none() && !has_credentials && is_unrouted()
+    }
 }
 
 impl<S, B> Service<ServiceRequest> for AuthKitService<S>
@@ -237,22 +256,30 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let of_outer = RequestSession::of(request.request())
-            .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.authkit.inner));
-        let writes_cookies = of_outer.is_none();
-        let session = of_outer.unwrap_or_else(|| {
-            let authkit = Rc::clone(&self.authkit);
-            let session = Rc::new(RequestSession::new(authkit, request.request()));
-            request.extensions_mut().insert(Rc::clone(&session));
-            session
-        });
-        session.watch();
-        if let Some(on_forbidden) = &self.on_forbidden {
-            session.on_forbidden(on_forbidden.clone());
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let is_outermost = !RequestSession::is_to_be_had(request.request());
+        if is_outermost && self.may_wait(&request) {
+            let entered = self.passages.enter(&mut request);
+            let answer = self.service.call(request);
+            return AuthKitResponse::serving(answer, Hold::Passage(entered));
         }
+        let of_outer = if is_outermost {
+            None
+        } else {
+            RequestSession::of(request.request())
+        };
+        let of_outer =
+            of_outer.filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.authkit.inner));
+        let writes_cookies = of_outer.is_none();
+        let session =
+            of_outer.unwrap_or_else(|| RequestSession::put(&self.authkit, request.request()));
+        session.watch(self.on_forbidden.as_ref());
         let Some(protection) = self.protection.clone() else {
-            return AuthKitResponse::serving(self.service.call(request), session, writes_cookies);
+            let hold = Hold::Session {
+                session,
+                writes_cookies,
+            };
+            return AuthKitResponse::serving(self.service.call(request), hold);
         };
         let service = Rc::clone(&self.service);
         AuthKitResponse::waiting(async move {
@@ -267,8 +294,11 @@ where
                     Ok(request.into_response(response))
                 }
                 None => {
-                    let answer = service.call(request);
-                    AuthKitResponse::serving(answer, Rc::clone(&session), false).await
+                    let hold = Hold::Session {
+                        session: Rc::clone(&session),
+                        writes_cookies: false,
+                    };
+                    AuthKitResponse::serving(service.call(request), hold).await
                 }
             };
             if preflight && let Ok(response) = result {

@@ -17,6 +17,7 @@ mod lost_cookie;
 pub(crate) mod middleware;
 pub(crate) mod negotiate;
 mod pages;
+mod passage;
 mod path_pattern;
 mod rejection;
 pub(crate) mod request_session;

@@ -24,6 +24,7 @@ use super::{
     cache_control::CachePolicy,
     middleware::{Forbidden, OnForbidden},
     negotiate::RequestKind,
+    passage::Passage,
     rejection::as_error,
     set_cookie::{self, EAGER_COOKIE, FoundCookies},
     spent::SpentMark,
@@ -37,8 +38,8 @@ use crate::{
 
 /// The session of one request: opened when somebody asks, once, and the same for everybody.
 ///
-/// It lives in the request's extensions. The outermost middleware makes it and alone writes what
-/// became of it to the response.
+/// It lives in the request's extensions. The outermost middleware alone writes what became of it to the
+/// response.
 pub(crate) struct RequestSession {
     /// The worker's own handle: workers that share a count get in each other's way.
     authkit: Rc<AuthKit>,
@@ -72,7 +73,7 @@ pub(crate) struct RequestSession {
 }
 
 impl RequestSession {
-    pub(crate) fn new(authkit: Rc<AuthKit>, request: &HttpRequest) -> Self {
+    pub(super) fn new(authkit: &Rc<AuthKit>, request: &HttpRequest) -> Self {
         let headers = request.headers();
         let is_document = authkit.inner.config.eager_auth
             && request.method() == Method::GET
@@ -96,7 +97,7 @@ impl RequestSession {
             on_forbidden: RefCell::new(None),
             is_for_everyone: Cell::new(false),
             closed: Cell::new(false),
-            authkit,
+            authkit: Rc::clone(authkit),
         };
         if is_document {
             // The middleware asks by itself, when the request is somebody else's.
@@ -105,8 +106,29 @@ impl RequestSession {
         session
     }
 
+    /// Makes the session of a request, the one that all see from now on.
+    pub(super) fn put(authkit: &Rc<AuthKit>, request: &HttpRequest) -> Rc<Self> {
+        let session = Rc::new(Self::new(authkit, request));
+        request.extensions_mut().insert(Rc::clone(&session));
+        session
+    }
+
+    /// Lets those see it who ask while the response's body is made.
+    pub(super) fn stay_with(self: &Rc<Self>, request: &HttpRequest) {
+        let mut extensions = request.extensions_mut();
+        if !extensions.contains::<Rc<Self>>() {
+            extensions.insert(Rc::clone(self));
+        }
+    }
+
+    /// Whether a middleware further out has made it, or does when somebody asks.
+    pub(super) fn is_to_be_had(request: &HttpRequest) -> bool {
+        request.extensions().contains::<Rc<Self>>() || Passage::of(request).is_some()
+    }
+
     pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
-        request.extensions().get::<Rc<Self>>().cloned()
+        let made = request.extensions().get::<Rc<Self>>().cloned();
+        made.or_else(|| Some(Passage::of(request)?.session(request)))
     }
 
     pub(crate) fn authkit(&self) -> &AuthKit {
@@ -223,11 +245,6 @@ impl RequestSession {
         self.closed.get()
     }
 
-    /// Sets the application's own answer to those who may not pass; the innermost counts.
-    pub(crate) fn on_forbidden(&self, respond: OnForbidden) {
-        self.on_forbidden.replace(Some(respond));
-    }
-
     pub(crate) fn forbidden_response(
         &self,
         why: Forbidden,
@@ -237,9 +254,18 @@ impl RequestSession {
         Some(respond.respond(why, request))
     }
 
-    /// Says that a middleware of ours looks for what extractors leave.
-    pub(crate) fn watch(&self) {
+    /// Says that a middleware of ours looks for what extractors leave. Its answer to those who may not
+    /// pass counts unless one further in has another.
+    pub(super) fn watch(&self, on_forbidden: Option<&OnForbidden>) {
         self.is_watched.set(true);
+        if let Some(respond) = on_forbidden {
+            self.on_forbidden.replace(Some(respond.clone()));
+        }
+    }
+
+    /// Says that the response is on its way.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
     }
 
     /// What an extractor left for the middleware.
@@ -272,14 +298,8 @@ impl RequestSession {
         if resolution.as_ref().is_some_and(changes) {
             return None;
         }
-        self.closed.set(true);
-        // Most requests to public routes.
-        let is_nothing = resolution.is_none() && self.cookies.is_empty() && !self.has_authorization;
-        Some(if is_nothing {
-            Effects::NONE
-        } else {
-            self.effects_of(resolution)
-        })
+        self.close();
+        Some(self.effects_of(resolution))
     }
 
     /// The same; waits for a resolution that was asked for, lest a session that was refreshed for it be
@@ -290,7 +310,7 @@ impl RequestSession {
             false => None,
         };
         let resolution = resolution.map(|resolution| self.unless_ended_since(resolution));
-        self.closed.set(true);
+        self.close();
         match resolution.as_ref().map(|resolution| &resolution.cookie) {
             None | Some(CookieChange::Keep | CookieChange::ClearUnlessRenewed) => {}
             Some(CookieChange::Set(sealed)) => self.forget(Some(sealed)).await,
@@ -535,12 +555,6 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    const NONE: Self = Self {
-        set_cookies: Vec::new(),
-        cache: CachePolicy::Untouched,
-        asks_again: false,
-    };
-
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         for cookie in &self.set_cookies {
             if let Ok(cookie) = HeaderValue::from_str(cookie) {

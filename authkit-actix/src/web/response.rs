@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use super::{
     authorize::redirect,
     negotiate::RequestKind,
+    passage::Entered,
     request_session::{Effects, RequestSession},
 };
 use crate::{authkit::AuthKit, oauth::ReturnTo};
@@ -39,22 +40,27 @@ pin_project! {
         Serving {
             #[pin]
             answer: F,
-            session: Rc<RequestSession>,
-            writes_cookies: bool,
+            hold: Hold,
         },
         /// What comes before or after it has to wait for somebody.
         Waiting { waiting: LocalBoxFuture<'static, Outcome> },
     }
 }
 
+/// How the middleware comes to a request's session.
+pub(super) enum Hold {
+    /// By whoever asks for it first.
+    Passage(Entered),
+    Session {
+        session: Rc<RequestSession>,
+        writes_cookies: bool,
+    },
+}
+
 impl<F> AuthKitResponse<F> {
     /// The answer of the service within, or ours when an extractor could not give one.
-    pub(super) fn serving(answer: F, session: Rc<RequestSession>, writes_cookies: bool) -> Self {
-        let state = State::Serving {
-            answer,
-            session,
-            writes_cookies,
-        };
+    pub(super) fn serving(answer: F, hold: Hold) -> Self {
+        let state = State::Serving { answer, hold };
         Self { state }
     }
 
@@ -74,25 +80,40 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.project().state;
-        let (session, writes_cookies, result) = match state.as_mut().project() {
+        let (answer, hold) = match state.as_mut().project() {
             Projected::Waiting { waiting } => return waiting.as_mut().poll(context),
-            Projected::Serving {
-                answer,
+            Projected::Serving { answer, hold } => (answer, hold),
+        };
+        let answer = answer.poll(context);
+        let (session, writes_cookies) = match hold {
+            Hold::Session {
                 session,
                 writes_cookies,
-            } => {
-                let result = match answer.poll(context) {
-                    Poll::Ready(result) => {
-                        // A request that stays in its own extensions is never freed.
-                        drop(session.take_unanswerable());
-                        result.map(ServiceResponse::map_into_boxed_body)
+            } => (Rc::clone(session), *writes_cookies),
+            Hold::Passage(entered) => match entered.session() {
+                Some(session) => {
+                    if let Poll::Ready(Ok(response)) = &answer {
+                        session.stay_with(response.request());
                     }
-                    Poll::Pending => {
-                        let (request, response) = *ready!(session.poll_unanswerable(context));
-                        Ok(ServiceResponse::new(request, response))
+                    (session, true)
+                }
+                None => {
+                    if answer.is_pending() {
+                        entered.wake_when_asked(context.waker());
                     }
-                };
-                (session, *writes_cookies, result)
+                    return answer.map_ok(ServiceResponse::map_into_boxed_body);
+                }
+            },
+        };
+        let result = match answer {
+            Poll::Ready(result) => {
+                // A request that stays in its own extensions is never freed.
+                drop(session.take_unanswerable());
+                result.map(ServiceResponse::map_into_boxed_body)
+            }
+            Poll::Pending => {
+                let (request, response) = *ready!(session.poll_unanswerable(context));
+                Ok(ServiceResponse::new(request, response))
             }
         };
         if !writes_cookies {
@@ -101,7 +122,6 @@ where
         if let Some(effects) = session.effects_now() {
             return Poll::Ready(with_effects(session.authkit(), result, effects));
         }
-        let session = Rc::clone(session);
         let mut waiting: LocalBoxFuture<'_, _> =
             Box::pin(async move { finished(&session, result).await });
         let polled = waiting.as_mut().poll(context);

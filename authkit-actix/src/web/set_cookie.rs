@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::cookie::{self, Cookie};
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -146,9 +146,17 @@ pub(crate) fn is_sent<'a, H: AsRef<[u8]> + ?Sized + 'a>(
     name: &str,
     cookie_headers: impl Iterator<Item = &'a H>,
 ) -> bool {
-    cookie_headers
-        .flat_map(raw_pairs)
-        .any(|(key, _)| Part::named(name, key).is_some())
+    cookie_headers.map(AsRef::as_ref).any(|mut rest| {
+        // The end of a value is only looked for when a name follows that may be the one.
+        while let Some(end) = memchr2(b'=', b';', rest) {
+            let (key, value) = rest.split_at(end);
+            if value[0] == b'=' && Part::named(name, key.trim_ascii()).is_some() {
+                return true;
+            }
+            rest = memchr(b';', value).map_or(&[], |end| &value[end + 1..]);
+        }
+        false
+    })
 }
 
 enum Part {

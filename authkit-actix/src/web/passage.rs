@@ -1,0 +1,151 @@
+//! How the session of a stranger's request is made no earlier than somebody asks for it.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    task::Waker,
+};
+
+use actix_web::{
+    HttpRequest,
+    dev::{Extensions, ServiceRequest},
+};
+
+use super::{middleware::OnForbidden, request_session::RequestSession};
+use crate::authkit::AuthKit;
+
+/// A request's way through a middleware, on which the first who asks makes its session.
+///
+/// It is found among the application's data, which is made for one request after another; an entry in
+/// the request's extensions would be made for each.
+pub(super) struct Passage {
+    authkit: Rc<AuthKit>,
+    on_forbidden: Option<OnForbidden>,
+    /// A request is under way.
+    is_open: Cell<bool>,
+    session: RefCell<Option<Rc<RequestSession>>>,
+    middleware: RefCell<Option<Waker>>,
+}
+
+impl Passage {
+    pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
+        request.app_data::<Rc<Self>>().map(Rc::as_ref)
+    }
+
+    pub(super) fn session(&self, request: &HttpRequest) -> Rc<RequestSession> {
+        if let Some(session) = self.session.borrow().as_ref() {
+            return Rc::clone(session);
+        }
+        let session = Rc::new(RequestSession::new(&self.authkit, request));
+        if self.is_open.get() {
+            session.watch(self.on_forbidden.as_ref());
+            self.session.replace(Some(Rc::clone(&session)));
+            self.middleware.take().into_iter().for_each(Waker::wake);
+        } else {
+            session.close();
+        }
+        session
+    }
+}
+
+/// The passages of one middleware.
+pub(super) struct Passages {
+    authkit: Rc<AuthKit>,
+    on_forbidden: Option<OnForbidden>,
+    unused: RefCell<Vec<Way>>,
+}
+
+/// A passage with the data that leads to it.
+#[derive(Clone)]
+struct Way {
+    passage: Rc<Passage>,
+    data: Rc<Extensions>,
+}
+
+impl Passages {
+    pub(super) fn new(authkit: Rc<AuthKit>, on_forbidden: Option<OnForbidden>) -> Rc<Self> {
+        Rc::new(Self {
+            authkit,
+            on_forbidden,
+            unused: RefCell::default(),
+        })
+    }
+
+    /// Lets a request in, until what is returned is dropped. As with Actix's router, nobody else may
+    /// hold the request.
+    pub(super) fn enter(self: &Rc<Self>, request: &mut ServiceRequest) -> Entered {
+        let unused = self.unused.borrow_mut().pop();
+        let way = unused.filter(Way::is_left).unwrap_or_else(|| self.way());
+        way.passage.is_open.set(true);
+        request.add_data_container(Rc::clone(&way.data));
+        Entered {
+            way,
+            passages: Rc::clone(self),
+        }
+    }
+
+    fn way(&self) -> Way {
+        let passage = Rc::new(Passage {
+            authkit: Rc::clone(&self.authkit),
+            on_forbidden: self.on_forbidden.clone(),
+            is_open: Cell::new(false),
+            session: RefCell::default(),
+            middleware: RefCell::default(),
+        });
+        let mut data = Extensions::new();
+        data.insert(Rc::clone(&passage));
+        let data = Rc::new(data);
+        Way { passage, data }
+    }
+}
+
+impl fmt::Debug for Passages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passages")
+    }
+}
+
+impl Way {
+    /// Whether no request leads here any more.
+    fn is_left(&self) -> bool {
+        Rc::strong_count(&self.data) == 1
+    }
+}
+
+/// The middleware's end of a passage.
+pub(super) struct Entered {
+    way: Way,
+    passages: Rc<Passages>,
+}
+
+impl Entered {
+    /// The session, if somebody has asked for it.
+    pub(super) fn session(&self) -> Option<Rc<RequestSession>> {
+        self.way.passage.session.borrow().clone()
+    }
+
+    /// Has the middleware woken when somebody asks who is not part of what it waits for.
+    pub(super) fn wake_when_asked(&self, middleware: &Waker) {
+        self.way
+            .passage
+            .middleware
+            .replace(Some(middleware.clone()));
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let Way { passage, .. } = &self.way;
+        passage.is_open.set(false);
+        passage.session.take();
+        passage.middleware.take();
+        let mut unused = self.passages.unused.borrow_mut();
+        if unused.len() < MOST_UNUSED {
+            unused.push(self.way.clone());
+        }
+    }
+}
+
+/// For as many requests as a worker may have waiting for something at a time.
+const MOST_UNUSED: usize = 256;
