@@ -20,10 +20,7 @@ bench compare -- --rounds 41 --json "$results/compare.json"
 rm -rf target/criterion
 bench check -- --warm-up-time 1 --measurement-time 3
 $benches/load.sh 4 >"$results/load.json"
-session=$(mktemp)
-trap 'rm "$session"' EXIT
-bench compare -- --session "$session"
-(cd $benches/node && npm run --silent check -- "$session") >"$results/node.json"
+(cd $benches/node && npm run --silent check) >"$results/node.json"
 
 python3 $benches/collect.py "$load"
 python3 $benches/report.py

@@ -2,6 +2,7 @@
 
 use std::{
     hint::black_box,
+    io,
     sync::Barrier,
     thread,
     time::{Duration, Instant},
@@ -36,6 +37,19 @@ pub(crate) fn live_sessions(world: &World, many: usize, rounds: usize) -> Vec<(f
             (cost(&authkit, &one, true), cost(&authkit, &any, true))
         })
         .collect()
+}
+
+/// What a check costs with one live session, in nanoseconds, as often as a line comes in.
+pub(crate) fn one_for_each_line(world: &World, tell: impl Fn(f64)) {
+    let cookie = world.cookies(0..1).remove(0);
+    let authkit = world.authkit();
+    learn(&authkit, std::slice::from_ref(&cookie));
+    let requests = requests((0..BATCH).map(|_| &cookie));
+    for _line in io::stdin().lines() {
+        cost(&authkit, &requests, true);
+        let total: f64 = (0..BATCHES).map(|_| cost(&authkit, &requests, true)).sum();
+        tell(total / BATCHES as f64);
+    }
 }
 
 /// What the first sight of a token costs with one published key and with so many: pairs in
@@ -183,6 +197,8 @@ pub(crate) fn thread_nanoseconds() -> i64 {
 }
 
 const BATCH: usize = 200;
+/// In a round of the Node side.
+const BATCHES: usize = 100;
 /// About as long as the checks of a thread.
 const CALCULATIONS: usize = 30_000_000;
 /// How long WorkOS takes for a refresh.

@@ -25,7 +25,8 @@ cargo bench --bench compare -- [options]
     --json FILE         write the figures to a file
     --rounds N          rounds, 21 unless told otherwise
     --sessions N        live sessions, 100000 unless told otherwise
-    --session FILE      only write a session and the keys of its token, for the Node side
+    --for-node          only print a session with the keys of its token, and, for each line of input,
+                        the nanoseconds of a check; the Node side asks for that
     --serve FRONT PORT WORKERS COOKIE_FILE
                         only serve: bare, noop, authkit or actix-session, for load generators
 ";
@@ -42,8 +43,9 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    if let Some([file, ..]) = values("--session") {
-        fs::write(file, world.for_others().to_string()).expect("a writable file");
+    if flag("--for-node").is_some() {
+        println!("{}", world.for_others());
+        checks::one_for_each_line(&world, |nanoseconds| println!("{nanoseconds}"));
         return ExitCode::SUCCESS;
     }
     if let Some([front, port, workers, file, ..]) = values("--serve") {

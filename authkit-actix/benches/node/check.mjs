@@ -1,15 +1,18 @@
-// What one check costs authkit-nextjs, by `authkit()` and by the `authkitProxy()` around it, on the session
-// that `cargo bench --bench compare -- --session FILE` writes. Prints JSON.
+// What one check costs authkit-nextjs, by `authkit()` and by the `authkitProxy()` around it, and what one costs
+// this library, in turn and on the same session, which `cargo bench --bench compare -- --for-node` makes. Prints
+// JSON, in microseconds.
 //
 // The time is that of all threads of the process, since Node leaves its cryptography to others. The keys
 // are fetched once; the signature is verified with every check, as these functions do.
 //
 //     npm ci
-//     npm run --silent check -- FILE > node.json
+//     npm run --silent check > node.json
 
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { registerHooks } from "node:module";
+import { createInterface } from "node:readline";
 
 // What Next's bundler does for its server: names without their ending, and an empty `server-only`.
 registerHooks({
@@ -19,7 +22,11 @@ registerHooks({
   },
 });
 
-const { client_id, jwks, session } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const compare = ["bench", "--locked", "--quiet", "--package", "authkit-actix", "--bench", "compare"];
+const ours = spawn("cargo", [...compare, "--", "--for-node"], { stdio: ["pipe", "pipe", "inherit"] });
+const lines = createInterface({ input: ours.stdout })[Symbol.asyncIterator]();
+const next = async () => (await lines.next()).value;
+const { client_id, jwks, session } = JSON.parse(await next());
 
 const workos = createServer((_, response) => {
   response.setHeader("content-type", "application/json");
@@ -63,20 +70,34 @@ const functions = {
   },
 };
 
-const [rounds, checks] = [21, 500];
-const results = {};
+const time = {
+  async ours() {
+    ours.stdin.write("\n");
+    return Number(await next()) / 1000;
+  },
+};
+const checks = 500;
 for (const [name, check] of Object.entries(functions)) {
-  for (let i = 0; i < 4 * checks; i += 1) await check();
-  const samples = [];
-  for (let round = 0; round < rounds; round += 1) {
+  time[name] = async () => {
     const before = process.cpuUsage();
     for (let i = 0; i < checks; i += 1) await check();
     const { user, system } = process.cpuUsage(before);
-    samples.push((user + system) / checks);
-  }
-  samples.sort((a, b) => a - b);
-  results[name] = { median: samples[(rounds - 1) / 2], least: samples[0], most: samples[rounds - 1] };
+    return (user + system) / checks;
+  };
+  // For the compiler.
+  for (let i = 0; i < 4; i += 1) await time[name]();
 }
+
+const rounds = 21;
+const samples = { authkit: [], authkitProxy: [], ours: [] };
+for (let round = 0; round < rounds; round += 1) {
+  for (const [name, of] of Object.entries(samples)) of.push(await time[name]());
+}
+samples.ratio = samples.authkit.map((theirs, round) => theirs / samples.ours[round]);
+const spread = (of) => {
+  const sorted = of.toSorted((a, b) => a - b);
+  return { median: sorted[(rounds - 1) / 2], least: sorted[0], most: sorted[rounds - 1] };
+};
 const version = (name) =>
   JSON.parse(readFileSync(new URL(`./node_modules/${name}/package.json`, import.meta.url), "utf8")).version;
 console.log(
@@ -85,8 +106,9 @@ console.log(
     "authkit-nextjs": version("@workos-inc/authkit-nextjs"),
     next: version("next"),
     cookie_bytes: sealed.length,
-    ...results,
+    ...Object.fromEntries(Object.entries(samples).map(([name, of]) => [name, spread(of)])),
   }),
 );
+ours.stdin.end();
 workos.close();
 process.exit(0);
