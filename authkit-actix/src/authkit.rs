@@ -54,9 +54,19 @@ use crate::{
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone)]
 pub struct AuthKit {
-    pub(crate) inner: Arc<Inner>,
+    #[expect(
+        clippy::redundant_allocation,
+        reason = "each clone counts its requests by itself: workers that share a count get in each \
+                  other's way"
+    )]
+    pub(crate) inner: Arc<Arc<Inner>>,
+}
+
+impl Clone for AuthKit {
+    fn clone(&self) -> Self {
+        Self::around(Arc::clone(self.inner.as_ref()))
+    }
 }
 
 pub(crate) struct Inner {
@@ -102,6 +112,21 @@ impl Drop for Inner {
 type RedirectUriFor = Arc<dyn Fn(&RequestInfo) -> Option<String> + Send + Sync>;
 
 impl AuthKit {
+    fn around(inner: Arc<Inner>) -> Self {
+        let inner = Arc::new(inner);
+        Self { inner }
+    }
+
+    /// The same handle, for a request of the worker that has it.
+    pub(crate) fn share(&self) -> Self {
+        let inner = Arc::clone(&self.inner);
+        Self { inner }
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.inner.as_ref(), other.inner.as_ref())
+    }
+
     /// AuthKit as the environment says.
     ///
     /// | Variable | Default |

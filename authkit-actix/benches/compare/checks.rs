@@ -95,10 +95,11 @@ pub(crate) fn two_threads(world: &World, rounds: usize) -> Vec<(f64, f64)> {
     learn(&authkit, &cookies);
     one_and_two(rounds, |thread| {
         let requests = requests(cookies[thread * BATCH..][..BATCH].iter());
-        let authkit = &authkit;
+        // As each worker has.
+        let authkit = authkit.clone();
         move || {
             for request in requests.iter().cycle().take(50 * BATCH) {
-                assert!(is_signed_in(authkit, request));
+                assert!(is_signed_in(&authkit, request));
             }
         }
     })

@@ -781,32 +781,30 @@ impl AuthKitBuilder {
             Arc::clone(&clock),
             KEEP_ORGANIZATIONS,
         );
-        Ok(AuthKit {
-            inner: Arc::new(Inner {
-                own_paths: RwLock::default(),
-                _registration: Registration::of(&config.client_id),
-                config,
-                clock,
-                sealer,
-                workos,
-                tokens,
-                api_keys,
-                profiles: Arc::new(profiles),
-                organizations,
-                sessions,
-                beginnings,
-                hooks,
-                notices,
-                sharing,
-                redirect_uri_for: self.redirect_uri_for,
-                feature_flags,
-                #[cfg(feature = "redis")]
-                redis,
-                #[cfg(feature = "emulator")]
-                emulator: self.emulator,
-                background,
-            }),
-        })
+        Ok(AuthKit::around(Arc::new(Inner {
+            own_paths: RwLock::default(),
+            _registration: Registration::of(&config.client_id),
+            config,
+            clock,
+            sealer,
+            workos,
+            tokens,
+            api_keys,
+            profiles: Arc::new(profiles),
+            organizations,
+            sessions,
+            beginnings,
+            hooks,
+            notices,
+            sharing,
+            redirect_uri_for: self.redirect_uri_for,
+            feature_flags,
+            #[cfg(feature = "redis")]
+            redis,
+            #[cfg(feature = "emulator")]
+            emulator: self.emulator,
+            background,
+        })))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The session as a function, for people who write their own middleware.
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{fmt, rc::Rc};
 
 use actix_web::{Error, HttpRequest, dev::ServiceResponse, http::header::HeaderMap};
 
@@ -51,11 +51,10 @@ impl AuthKit {
     /// Outside AuthKit's own middleware nobody can answer for `Option<AuthUser>`: while nothing is
     /// known it is `None`, so look at [`status`](RequestAuth::status) first.
     pub async fn session(&self, request: &HttpRequest) -> RequestAuth {
-        let of_outer = RequestSession::of(request)
-            .filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.inner));
+        let of_outer =
+            RequestSession::of(request).filter(|session| session.authkit().is_same(self));
         let writes = of_outer.is_none();
-        let session =
-            of_outer.unwrap_or_else(|| RequestSession::put(&Rc::new(self.clone()), request));
+        let session = of_outer.unwrap_or_else(|| RequestSession::put(self, request));
         session.resolution(request).await;
         RequestAuth { session, writes }
     }

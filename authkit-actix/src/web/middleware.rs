@@ -211,10 +211,10 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let authkit = Rc::new(self.authkit.clone());
+        let authkit = self.authkit.clone();
         ready(Ok(AuthKitService {
             service: Rc::new(service),
-            passages: Passages::new(Rc::clone(&authkit), self.on_forbidden.clone()),
+            passages: Passages::new(authkit.share(), self.on_forbidden.clone()),
             authkit,
             protection: self.protection.clone(),
             on_forbidden: self.on_forbidden.clone(),
@@ -226,7 +226,7 @@ where
 #[derive(Debug)]
 pub struct AuthKitService<S> {
     service: Rc<S>,
-    authkit: Rc<AuthKit>,
+    authkit: AuthKit,
     passages: Rc<Passages>,
     protection: Option<Arc<Protection>>,
     on_forbidden: Option<OnForbidden>,
@@ -268,8 +268,7 @@ where
         } else {
             RequestSession::of(request.request())
         };
-        let of_outer =
-            of_outer.filter(|session| Arc::ptr_eq(&session.authkit().inner, &self.authkit.inner));
+        let of_outer = of_outer.filter(|session| session.authkit().is_same(&self.authkit));
         let writes_cookies = of_outer.is_none();
         let session =
             of_outer.unwrap_or_else(|| RequestSession::put(&self.authkit, request.request()));

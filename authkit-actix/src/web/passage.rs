@@ -20,7 +20,7 @@ use crate::authkit::AuthKit;
 /// It is found among the application's data, which is made for one request after another; an entry in
 /// the request's extensions would be made for each.
 pub(super) struct Passage {
-    authkit: Rc<AuthKit>,
+    authkit: AuthKit,
     on_forbidden: Option<OnForbidden>,
     /// A request is under way.
     is_open: Cell<bool>,
@@ -51,7 +51,7 @@ impl Passage {
 
 /// The passages of one middleware.
 pub(super) struct Passages {
-    authkit: Rc<AuthKit>,
+    authkit: AuthKit,
     on_forbidden: Option<OnForbidden>,
     unused: RefCell<Vec<Way>>,
 }
@@ -64,7 +64,7 @@ struct Way {
 }
 
 impl Passages {
-    pub(super) fn new(authkit: Rc<AuthKit>, on_forbidden: Option<OnForbidden>) -> Rc<Self> {
+    pub(super) fn new(authkit: AuthKit, on_forbidden: Option<OnForbidden>) -> Rc<Self> {
         Rc::new(Self {
             authkit,
             on_forbidden,
@@ -87,7 +87,7 @@ impl Passages {
 
     fn way(&self) -> Way {
         let passage = Rc::new(Passage {
-            authkit: Rc::clone(&self.authkit),
+            authkit: self.authkit.share(),
             on_forbidden: self.on_forbidden.clone(),
             is_open: Cell::new(false),
             session: RefCell::default(),

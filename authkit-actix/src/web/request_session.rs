@@ -41,8 +41,7 @@ use crate::{
 /// It lives in the request's extensions. The outermost middleware alone writes what became of it to the
 /// response.
 pub(crate) struct RequestSession {
-    /// The worker's own handle: workers that share a count get in each other's way.
-    authkit: Rc<AuthKit>,
+    authkit: AuthKit,
     cookies: SmallVec<[HeaderValue; 1]>,
     /// With eager auth only: a page is loaded.
     is_document: bool,
@@ -73,7 +72,7 @@ pub(crate) struct RequestSession {
 }
 
 impl RequestSession {
-    pub(super) fn new(authkit: &Rc<AuthKit>, request: &HttpRequest) -> Self {
+    pub(super) fn new(authkit: &AuthKit, request: &HttpRequest) -> Self {
         let headers = request.headers();
         let is_document = authkit.inner.config.eager_auth
             && request.method() == Method::GET
@@ -97,7 +96,7 @@ impl RequestSession {
             on_forbidden: RefCell::new(None),
             is_for_everyone: Cell::new(false),
             closed: Cell::new(false),
-            authkit: Rc::clone(authkit),
+            authkit: authkit.share(),
         };
         if is_document {
             // The middleware asks by itself, when the request is somebody else's.
@@ -107,7 +106,7 @@ impl RequestSession {
     }
 
     /// Makes the session of a request, the one that all see from now on.
-    pub(super) fn put(authkit: &Rc<AuthKit>, request: &HttpRequest) -> Rc<Self> {
+    pub(super) fn put(authkit: &AuthKit, request: &HttpRequest) -> Rc<Self> {
         let session = Rc::new(Self::new(authkit, request));
         request.extensions_mut().insert(Rc::clone(&session));
         session
