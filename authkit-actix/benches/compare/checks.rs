@@ -1,7 +1,6 @@
 //! Checks in this process, without a server around them: from a `Cookie` header to a user.
 
 use std::{
-    hint::black_box,
     io,
     sync::Barrier,
     thread,
@@ -87,62 +86,46 @@ pub(crate) fn hostile_cookie(world: &World, rounds: usize) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// How long one thread takes for its checks, and two for twice as many: pairs in nanoseconds of the
-/// clock on the wall.
-pub(crate) fn two_threads(world: &World, rounds: usize) -> Vec<(f64, f64)> {
+/// How long one thread takes for its checks, two for twice as many, each with a handle of its own as
+/// workers have, and two that share nothing: in nanoseconds of the clock on the wall.
+pub(crate) fn two_threads(world: &World, rounds: usize) -> Vec<[f64; 3]> {
     let cookies = world.cookies(0..2 * BATCH);
-    let authkit = world.authkit();
+    let [authkit, another] = [world.authkit(), world.authkit()];
     learn(&authkit, &cookies);
-    one_and_two(rounds, |thread| {
-        let requests = requests(cookies[thread * BATCH..][..BATCH].iter());
-        // As each worker has.
-        let authkit = authkit.clone();
-        move || {
-            for request in requests.iter().cycle().take(50 * BATCH) {
-                assert!(is_signed_in(&authkit, request));
-            }
-        }
-    })
-}
-
-/// The same for threads that only calculate: what the machine gives two that share nothing.
-pub(crate) fn two_calculating_threads(rounds: usize) -> Vec<(f64, f64)> {
-    one_and_two(rounds, |_| {
-        || {
-            let number = (0..CALCULATIONS).fold(1_u64, |number, _| {
-                black_box(
-                    number
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .rotate_left(7),
-                )
-            });
-            assert_ne!(number, 0);
-        }
-    })
-}
-
-fn one_and_two<W: FnMut()>(rounds: usize, prepare: impl Fn(usize) -> W + Sync) -> Vec<(f64, f64)> {
-    let time = |threads: usize| {
-        let (prepare, start) = (&prepare, &Barrier::new(threads));
-        let times: Vec<_> = thread::scope(|scope| {
-            let work = |thread| {
+    learn(&another, &cookies);
+    let time = |authkits: &[&AuthKit]| {
+        let start = &Barrier::new(authkits.len());
+        let longest = thread::scope(|scope| {
+            let parts = authkits.iter().zip(cookies.chunks(BATCH));
+            let threads = parts.map(|(&authkit, cookies)| {
                 scope.spawn(move || {
-                    let mut work = prepare(thread);
+                    let requests = requests(cookies.iter());
                     start.wait();
                     let started = Instant::now();
-                    work();
+                    for request in requests.iter().cycle().take(50 * BATCH) {
+                        assert!(is_signed_in(authkit, request));
+                    }
                     started.elapsed()
                 })
-            };
-            let threads: Vec<_> = (0..threads).map(work).collect();
-            threads
+            });
+            let threads: Vec<_> = threads.collect();
+            let times = threads
                 .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .collect()
+                .map(|thread| thread.join().expect("no panic"));
+            times.max().unwrap_or_default()
         });
-        times.into_iter().max().unwrap_or_default().as_nanos() as f64
+        longest.as_nanos() as f64
     };
-    (0..rounds).map(|_| (time(1), time(2))).collect()
+    let worker = authkit.clone();
+    (0..rounds)
+        .map(|_| {
+            [
+                time(&[&authkit]),
+                time(&[&authkit, &worker]),
+                time(&[&authkit, &another]),
+            ]
+        })
+        .collect()
 }
 
 /// How long the refresh of a session takes that one request asks for, and so many at once:
@@ -200,7 +183,5 @@ pub(crate) fn thread_nanoseconds() -> i64 {
 const BATCH: usize = 200;
 /// In a round of the Node side.
 const BATCHES: usize = 100;
-/// About as long as the checks of a thread.
-const CALCULATIONS: usize = 30_000_000;
 /// How long WorkOS takes for a refresh.
 const UPSTREAM: Duration = Duration::from_millis(200);

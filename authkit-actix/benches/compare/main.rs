@@ -293,8 +293,8 @@ fn rows_in_process(world: &World, rounds: usize, sessions: usize) -> Vec<Row> {
     let ratio = |name, goal, pairs: &[(f64, f64)]| {
         Row::new(name, goal, pairs.iter().map(|(one, other)| other / one))
     };
-    let throughput = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(one, two)| 2.0 * one / two);
     let live = checks::live_sessions(world, sessions, rounds);
+    let threads = checks::two_threads(world, rounds);
     vec![
         Row::new(
             "a check in this process, microseconds",
@@ -331,12 +331,12 @@ fn rows_in_process(world: &World, rounds: usize, sessions: usize) -> Vec<Row> {
                 must: 1.7,
                 aim: 1.9,
             },
-            throughput(checks::two_threads(world, rounds)),
+            threads.iter().map(|[one, two, _]| 2.0 * one / two),
         ),
         Row::new(
-            "two threads that only calculate, against one",
+            "two threads that share nothing, against one",
             Goal::None,
-            throughput(checks::two_calculating_threads(rounds)),
+            threads.iter().map(|[one, _, apart]| 2.0 * one / apart),
         ),
         Row::new(
             "refresh storm of 1000, milliseconds over a single refresh",
