@@ -294,7 +294,7 @@ fn rows_in_process(world: &World, rounds: usize, sessions: usize) -> Vec<Row> {
         Row::new(name, goal, pairs.iter().map(|(one, other)| other / one))
     };
     let live = checks::live_sessions(world, sessions, rounds);
-    let threads = checks::two_threads(world, rounds);
+    let threads = checks::two_threads(world, rounds.min(21));
     vec![
         Row::new(
             "a check in this process, microseconds",
