@@ -211,11 +211,10 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let authkit = self.authkit.clone();
         ready(Ok(AuthKitService {
             service: Rc::new(service),
-            passages: Passages::new(authkit.share(), self.on_forbidden.clone()),
-            authkit,
+            authkit: self.authkit.clone(),
+            passages: Passages::default(),
             protection: self.protection.clone(),
             on_forbidden: self.on_forbidden.clone(),
         }))
@@ -227,7 +226,7 @@ where
 pub struct AuthKitService<S> {
     service: Rc<S>,
     authkit: AuthKit,
-    passages: Rc<Passages>,
+    passages: Passages,
     protection: Option<Arc<Protection>>,
     on_forbidden: Option<OnForbidden>,
 }
@@ -259,7 +258,10 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let is_outermost = !RequestSession::is_to_be_had(request.request());
         if is_outermost && self.may_wait(&request) {
-            let entered = self.passages.enter(&mut request);
+            let on_forbidden = self.on_forbidden.as_ref();
+            let entered = self
+                .passages
+                .enter(&self.authkit, on_forbidden, &mut request);
             let answer = self.service.call(request);
             return AuthKitResponse::serving(answer, Hold::Passage(entered));
         }

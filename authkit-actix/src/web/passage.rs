@@ -49,12 +49,9 @@ impl Passage {
     }
 }
 
-/// The passages of one middleware.
-pub(super) struct Passages {
-    authkit: AuthKit,
-    on_forbidden: Option<OnForbidden>,
-    unused: RefCell<Vec<Way>>,
-}
+/// The passages of one middleware that no request is on.
+#[derive(Clone, Default)]
+pub(super) struct Passages(Rc<RefCell<Vec<Way>>>);
 
 /// A passage with the data that leads to it.
 #[derive(Clone)]
@@ -64,39 +61,22 @@ struct Way {
 }
 
 impl Passages {
-    pub(super) fn new(authkit: AuthKit, on_forbidden: Option<OnForbidden>) -> Rc<Self> {
-        Rc::new(Self {
-            authkit,
-            on_forbidden,
-            unused: RefCell::default(),
-        })
-    }
-
     /// Lets a request in, until what is returned is dropped. As with Actix's router, nobody else may
     /// hold the request.
-    pub(super) fn enter(self: &Rc<Self>, request: &mut ServiceRequest) -> Entered {
-        let unused = self.unused.borrow_mut().pop();
-        let way = unused.filter(Way::is_left).unwrap_or_else(|| self.way());
+    pub(super) fn enter(
+        &self,
+        authkit: &AuthKit,
+        on_forbidden: Option<&OnForbidden>,
+        request: &mut ServiceRequest,
+    ) -> Entered {
+        let unused = self.0.borrow_mut().pop().filter(Way::is_left);
+        let way = unused.unwrap_or_else(|| Way::new(authkit, on_forbidden));
         way.passage.is_open.set(true);
         request.add_data_container(Rc::clone(&way.data));
         Entered {
             way,
-            passages: Rc::clone(self),
+            passages: self.clone(),
         }
-    }
-
-    fn way(&self) -> Way {
-        let passage = Rc::new(Passage {
-            authkit: self.authkit.share(),
-            on_forbidden: self.on_forbidden.clone(),
-            is_open: Cell::new(false),
-            session: RefCell::default(),
-            middleware: RefCell::default(),
-        });
-        let mut data = Extensions::new();
-        data.insert(Rc::clone(&passage));
-        let data = Rc::new(data);
-        Way { passage, data }
     }
 }
 
@@ -107,6 +87,20 @@ impl fmt::Debug for Passages {
 }
 
 impl Way {
+    fn new(authkit: &AuthKit, on_forbidden: Option<&OnForbidden>) -> Self {
+        let passage = Rc::new(Passage {
+            authkit: authkit.share(),
+            on_forbidden: on_forbidden.cloned(),
+            is_open: Cell::new(false),
+            session: RefCell::default(),
+            middleware: RefCell::default(),
+        });
+        let mut data = Extensions::new();
+        data.insert(Rc::clone(&passage));
+        let data = Rc::new(data);
+        Self { passage, data }
+    }
+
     /// Whether no request leads here any more.
     fn is_left(&self) -> bool {
         Rc::strong_count(&self.data) == 1
@@ -116,7 +110,7 @@ impl Way {
 /// The middleware's end of a passage.
 pub(super) struct Entered {
     way: Way,
-    passages: Rc<Passages>,
+    passages: Passages,
 }
 
 impl Entered {
@@ -140,7 +134,7 @@ impl Drop for Entered {
         passage.is_open.set(false);
         passage.session.take();
         passage.middleware.take();
-        let mut unused = self.passages.unused.borrow_mut();
+        let mut unused = self.passages.0.borrow_mut();
         if unused.len() < MOST_UNUSED {
             unused.push(self.way.clone());
         }
