@@ -85,7 +85,7 @@ impl Sealer {
         purpose: Purpose,
         sealed: impl AsRef<[u8]>,
     ) -> Result<Opened, SealError> {
-        let mut plaintext = Plaintext::new();
+        let mut plaintext = Plaintext::default();
         let with_previous_password = self.open_into(&mut plaintext, purpose, sealed.as_ref())?;
         Ok(Opened {
             plaintext,

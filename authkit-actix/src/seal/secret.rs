@@ -25,9 +25,9 @@ impl SecretSeal {
 
     /// What [`seal`](Self::seal) has sealed with the same secret and label.
     pub(crate) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
-        let mut plaintext = Plaintext::new();
+        let mut plaintext = Plaintext::default();
         let opened = self.key.open(self.label, sealed.as_bytes(), &mut plaintext);
-        opened.ok().map(|()| plaintext.into_vec())
+        opened.ok().map(|()| plaintext.to_vec())
     }
 }
 

@@ -81,7 +81,7 @@ fn purposes_differ_by_key_and_by_associated_data() {
     let state = chacha::Key::derive(NEW.as_bytes(), "sign-in-state");
     let sealed = session.seal("session", b"secret").expect("seals");
     let opens = |key: &chacha::Key, context| {
-        let mut plaintext = Plaintext::new();
+        let mut plaintext = Plaintext::default();
         key.open(context, sealed.as_bytes(), &mut plaintext).is_ok()
     };
     assert!(opens(&session, "session"));

@@ -89,7 +89,7 @@ impl SessionSeal {
     }
 
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Unsealed> {
-        let mut plaintext = Plaintext::new();
+        let mut plaintext = Plaintext::default();
         let is_outdated = match &self.shared {
             Some(shared) if IronSealer::is_iron(sealed) => {
                 let sealed = str::from_utf8(sealed).ok()?;
