@@ -7,8 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use aws_lc_rs::digest;
 use futures::{FutureExt as _, future::Shared};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     background::{Background, Task},
@@ -42,9 +42,18 @@ pub(crate) struct FlightKey([u8; 32]);
 
 impl FlightKey {
     pub(crate) fn of(secret: impl AsRef<[u8]>) -> Self {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest::digest(&digest::SHA256, secret.as_ref()).as_ref());
-        Self(key)
+        Self::of_all([secret.as_ref()])
+    }
+
+    /// Of several, each of which is what it is for.
+    pub(crate) fn of_all<const N: usize>(secrets: [&[u8]; N]) -> Self {
+        let mut hash = Sha256::new();
+        for secret in secrets {
+            // Or two would be what another two are.
+            hash.update(secret.len().to_be_bytes());
+            hash.update(secret);
+        }
+        Self(hash.finalize().into())
     }
 }
 

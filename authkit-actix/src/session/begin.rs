@@ -243,8 +243,7 @@ impl Means {
             SharedBeginning::Unusable => return Err(BeginError::Unusable),
         };
         let session: Session = serde_json::from_str(&session).map_err(|_| BeginError::Unusable)?;
-        let token = &session.access_token;
-        let Ok(Verdict::Valid(claims)) = self.tokens.settle(token).await else {
+        let Ok(Verdict::Valid(claims)) = session.verdict(&self.tokens).await else {
             error!("a sign-in that another instance finished does not verify here");
             return Err(BeginError::Unusable);
         };
@@ -369,9 +368,8 @@ impl Means {
         session.reauthenticated_at = reauthenticated_at;
         let now = self.clock.unix_seconds();
         self.limits.note_use(&mut session, now, now);
-        let token = &session.access_token;
-        let problem = match self.tokens.settle(token).await {
-            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+        let problem = match session.verdict(&self.tokens).await {
+            Ok(Verdict::Valid(claims)) => {
                 let newcomer = SignedIn {
                     session: Arc::new(session.clone()),
                     claims: Arc::clone(&claims),
@@ -391,7 +389,6 @@ impl Means {
                     sealed,
                 });
             }
-            Ok(Verdict::Valid(_)) => "its tokens are another user's".to_owned(),
             Ok(Verdict::Expired(_) | Verdict::NotYetValid(_)) => {
                 "its token is not valid at the moment it was issued: check this machine's clock"
                     .to_owned()

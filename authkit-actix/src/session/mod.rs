@@ -55,7 +55,7 @@ pub use self::{begin::Admission, hooks::RefreshFailureClass};
 #[cfg(feature = "redis")]
 pub(crate) use self::{notices::Elsewhere, revocation::KEPT_FOR};
 use crate::{
-    token::{AccessToken, AccessTokenClaims},
+    token::{AccessToken, AccessTokenClaims, KeysUnavailable, Tokens, Verdict},
     workos::{Authentication, Impersonator, User},
 };
 
@@ -180,6 +180,11 @@ impl Session {
             signed_in_at: previous.and_then(|previous| previous.signed_in_at),
             last_used_at: previous.and_then(|previous| previous.last_used_at),
         }
+    }
+
+    /// What its access token is worth, which has to be its user's.
+    async fn verdict(&self, tokens: &Tokens) -> Result<Verdict, KeysUnavailable> {
+        tokens.settle(&self.access_token, Some(&self.user.id)).await
     }
 
     fn mark(&self) -> Option<Mark> {

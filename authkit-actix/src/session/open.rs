@@ -35,7 +35,7 @@ pub(crate) struct Sessions {
     /// Where the server keeps sessions, if the browser does not.
     pub(super) stored: Option<Arc<StoredSessions>>,
     limits: AgeLimits,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A session that came out of its seal or from WorkOS, with what its cookie should become if
@@ -182,10 +182,9 @@ impl Sessions {
                 },
                 None => continue,
             };
-            let verdict = self.tokens.settle(&session.access_token);
             if let Ok(
                 Verdict::Valid(claims) | Verdict::Expired(claims) | Verdict::NotYetValid(claims),
-            ) = verdict.await
+            ) = session.verdict(&self.tokens).await
             {
                 return Some(Arc::new(SignedIn {
                     session,
@@ -198,8 +197,13 @@ impl Sessions {
     }
 
     pub(super) fn check(&self, opened: Opened) -> Step {
-        match self.tokens.check(&opened.session.access_token) {
-            Check::Done(verdict) => self.judge(opened, Ok(verdict)),
+        let now = self.clock.unix_seconds();
+        let session = &opened.session;
+        match self
+            .tokens
+            .check(&session.access_token, &session.user.id, now)
+        {
+            Check::Done(verdict) => self.judge(opened, Ok(verdict), now),
             Check::NeedsKeys => Step::Waits(Unsettled::Opened {
                 opened,
                 needs: Need::Keys,
@@ -207,11 +211,12 @@ impl Sessions {
         }
     }
 
-    /// What a verdict on its access token means for a session.
+    /// What a verdict on its access token means for a session at a time, in Unix seconds.
     pub(super) fn judge(
         &self,
         mut opened: Opened,
         verdict: Result<Verdict, KeysUnavailable>,
+        now: i64,
     ) -> Step {
         let (claims, expired) = match verdict {
             Ok(Verdict::Valid(claims)) => (claims, false),
@@ -236,10 +241,6 @@ impl Sessions {
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         };
-        if claims.sub != opened.session.user.id {
-            warn!("a session whose access token is another user's was refused");
-            return Step::Done(Resolution::signed_out(CookieChange::Clear));
-        }
         let expired = match self.notices.standing(&claims) {
             Standing::Good => expired,
             // A successor may be as old, to the second, as what it was refreshed for.
@@ -262,7 +263,6 @@ impl Sessions {
                 return Step::Done(Resolution::signed_out(CookieChange::Clear));
             }
         };
-        let now = self.clock.unix_seconds();
         let age = self.limits.age(&opened.session, &claims, now);
         match age {
             Age::Fine => {}

@@ -63,9 +63,10 @@ impl Sessions {
                     opened,
                     needs: Need::Keys,
                 }) => {
-                    let token = &opened.session.access_token;
-                    let verdict = time::timeout_at(deadline, self.tokens.settle(token)).await;
-                    self.judge(opened, verdict.unwrap_or(TOO_LATE))
+                    let settled = opened.session.verdict(&self.tokens);
+                    let verdict = time::timeout_at(deadline, settled).await;
+                    let now = self.clock.unix_seconds();
+                    self.judge(opened, verdict.unwrap_or(TOO_LATE), now)
                 }
                 Step::Waits(Unsettled::Opened {
                     opened,

@@ -54,9 +54,13 @@ impl AccessToken {
         self.text.get_or_init(text).expose_secret()
     }
 
-    /// What tells the token apart from all others, and keeps no secret.
-    pub(super) fn key(&self) -> FlightKey {
-        FlightKey::of(self.packed())
+    /// What tells the token apart from all others, and those that should be this user's from those that
+    /// may be anybody's; it keeps no secret.
+    pub(super) fn key(&self, user_id: Option<&str>) -> FlightKey {
+        match user_id {
+            Some(user_id) => FlightKey::of_all([user_id.as_bytes(), self.packed()]),
+            None => FlightKey::of(self.packed()),
+        }
     }
 
     /// Its last bytes, those of the signature.
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn two_texts_never_have_the_same_key() {
+    fn two_tokens_or_users_never_have_the_same_key() {
         let keys = [
             "",
             "e30..",
@@ -222,7 +226,9 @@ mod tests {
             "e30.e30.AAEC",
             "e30.e30.AAED",
         ]
-        .map(|text| AccessToken::new(text).key());
+        .map(AccessToken::new)
+        .map(|token| [None, Some(""), Some("user_1")].map(|user_id| token.key(user_id)));
+        let keys = keys.as_flattened();
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[..index].contains(key), "{index}");
         }

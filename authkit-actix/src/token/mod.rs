@@ -34,7 +34,7 @@ pub(crate) struct Tokens {
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_token(verifier: &Verifier, token: &str, keys: &KeySet) -> bool {
     matches!(
-        verifier.authenticate(&AccessToken::new(token), Some(keys)),
+        verifier.authenticate(&AccessToken::new(token), None, Some(keys)),
         Ok(Ok(_))
     )
 }
@@ -65,18 +65,25 @@ impl Tokens {
         }
     }
 
-    pub(crate) fn check(&self, token: &AccessToken) -> Check {
-        self.look(token).map_or(Check::NeedsKeys, Check::Done)
+    /// Judges a token that should be this user's, in Unix seconds.
+    pub(crate) fn check(&self, token: &AccessToken, user_id: &str, now: i64) -> Check {
+        self.look(token, Some(user_id), now)
+            .map_or(Check::NeedsKeys, Check::Done)
     }
 
-    /// Judges a token, fetching the keys if its own is missing and a fetch is allowed.
+    /// Judges a token that should be this user's, or may be anybody's, fetching the keys if its own is
+    /// missing and a fetch is allowed.
     ///
     /// A key that is missing from a set fetched just now does not exist: the token is forged. Where
     /// an older set must do, the token is forged too, unless it claims to be newer than that set:
     /// then its key may be as well.
-    pub(crate) async fn settle(&self, token: &AccessToken) -> Result<Verdict, KeysUnavailable> {
+    pub(crate) async fn settle(
+        &self,
+        token: &AccessToken,
+        user_id: Option<&str>,
+    ) -> Result<Verdict, KeysUnavailable> {
         let asked_at = self.clock.unix_seconds();
-        if let Ok(verdict) = self.look(token) {
+        if let Ok(verdict) = self.look(token, user_id, asked_at) {
             return Ok(verdict);
         }
         let fetched = match self.jwks.fetch() {
@@ -84,7 +91,7 @@ impl Tokens {
             None => None,
         };
         // Also without a fetch of our own: somebody else's may have ended since the first look.
-        let unknown = match self.look(token) {
+        let unknown = match self.look(token, user_id, self.clock.unix_seconds()) {
             Ok(verdict) => return Ok(verdict),
             Err(unknown) => unknown,
         };
@@ -106,16 +113,23 @@ impl Tokens {
         self.jwks.seconds_until_next_fetch()
     }
 
-    fn look(&self, token: &AccessToken) -> Result<Verdict, verify::UnknownKey> {
-        let now = self.clock.unix_seconds();
-        let key = token.key();
+    fn look(
+        &self,
+        token: &AccessToken,
+        user_id: Option<&str>,
+        now: i64,
+    ) -> Result<Verdict, verify::UnknownKey> {
+        let key = token.key(user_id);
         // Before the keys: a set that comes in between must not vouch for what the old one verified.
         let edition = self.jwks.edition();
         if let Some(genuine) = self.verified.get(&key, edition) {
             return Ok(self.verifier.judge_time(&genuine, now));
         }
         let keys = self.jwks.current();
-        match self.verifier.authenticate(token, keys.as_deref())? {
+        match self
+            .verifier
+            .authenticate(token, user_id, keys.as_deref())?
+        {
             Ok(genuine) => {
                 let verdict = self.verifier.judge_time(&genuine, now);
                 self.verified

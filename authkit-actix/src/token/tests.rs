@@ -536,9 +536,9 @@ fn a_cold_cache_fetches_once_for_all_who_wait() {
     let stage = Stage::new();
     let answer = stage.will_answer_later();
     let token = AccessToken::new(&KEY.token(base()));
-    assert!(matches!(stage.tokens.check(&token), Check::NeedsKeys));
+    assert!(matches!(stage.check(&token), Check::NeedsKeys));
 
-    let mut all = join_all((0..50).map(|_| stage.tokens.settle(&token))).boxed();
+    let mut all = join_all((0..50).map(|_| stage.tokens.settle(&token, None))).boxed();
     let mut context = Context::from_waker(Waker::noop());
     assert!(all.as_mut().poll(&mut context).is_pending());
     answer.send(Ok(document(&[&KEY]))).expect("a receiver");
@@ -553,7 +553,7 @@ fn a_cold_cache_fetches_once_for_all_who_wait() {
     );
     assert_eq!(stage.fetches(), 1);
     assert!(matches!(
-        stage.tokens.check(&token),
+        stage.check(&token),
         Check::Done(Verdict::Valid(_))
     ));
 }
@@ -561,7 +561,7 @@ fn a_cold_cache_fetches_once_for_all_who_wait() {
 #[test]
 fn a_malformed_token_needs_no_keys() {
     let stage = Stage::new();
-    let check = stage.tokens.check(&AccessToken::new("not.a.token"));
+    let check = stage.check(&AccessToken::new("not.a.token"));
     assert!(matches!(
         check,
         Check::Done(Verdict::Forged(TokenError::Malformed))
@@ -690,7 +690,7 @@ fn a_fetch_whose_waiters_left_is_taken_up_by_the_next_one() {
     let answer = stage.will_answer_later();
     let token = KEY.token(base());
     let in_vain = AccessToken::new(&token);
-    let mut left = stage.tokens.settle(&in_vain).boxed();
+    let mut left = stage.tokens.settle(&in_vain, None).boxed();
     assert!(left.as_mut().now_or_never().is_none());
     drop(left);
     answer.send(Ok(document(&[&KEY]))).expect("a receiver");
@@ -706,7 +706,7 @@ fn a_set_whose_fetch_began_before_the_token_came_does_not_condemn_it() {
     stage.advance(30);
     let answer = stage.will_answer_later();
     let token = AccessToken::new(&unsigned_token("random", NOW));
-    assert!(stage.tokens.settle(&token).now_or_never().is_none());
+    assert!(stage.tokens.settle(&token, None).now_or_never().is_none());
     answer.send(Ok(document(&[&KEY]))).expect("a receiver");
 
     stage.advance(20);
@@ -720,7 +720,7 @@ fn a_fetch_abandoned_long_ago_is_replaced() {
     let _never_sent = stage.will_answer_later();
     let token = KEY.token(with(json!({"exp": NOW + 3600})));
     let in_vain = AccessToken::new(&token);
-    assert!(stage.tokens.settle(&in_vain).now_or_never().is_none());
+    assert!(stage.tokens.settle(&in_vain, None).now_or_never().is_none());
 
     stage.publish(&[&KEY]);
     stage.advance(30);
@@ -733,7 +733,7 @@ fn an_abandoned_fetch_does_not_outlive_the_cache() {
     let stage = Stage::new();
     let answer = stage.will_answer_later();
     let token = AccessToken::new(&KEY.token(base()));
-    assert!(stage.tokens.settle(&token).now_or_never().is_none());
+    assert!(stage.tokens.settle(&token, None).now_or_never().is_none());
     drop(stage);
     assert!(answer.is_canceled());
 }
@@ -802,6 +802,26 @@ fn a_token_that_was_verified_is_worth_nothing_under_another_signature() {
 }
 
 #[test]
+fn a_token_is_worth_nothing_to_another_user_whoever_had_it_verified() {
+    let stage = Stage::warm();
+    let token = AccessToken::new(&KEY.token(base()));
+    for _ in 0..2 {
+        for user_id in ["user_2", "user_", "user_11", ""] {
+            let settled = stage.tokens.settle(&token, Some(user_id));
+            assert_eq!(
+                settled.now_or_never(),
+                Some(Ok(Verdict::Forged(TokenError::Subject))),
+                "{user_id}"
+            );
+        }
+        for user_id in [Some("user_1"), None] {
+            let settled = stage.tokens.settle(&token, user_id).now_or_never();
+            assert!(matches!(settled, Some(Ok(Verdict::Valid(_)))));
+        }
+    }
+}
+
+#[test]
 fn a_token_that_was_verified_is_forged_once_its_key_is_withdrawn() {
     let stage = Stage::warm();
     let token = KEY.token(base());
@@ -820,10 +840,12 @@ fn a_token_that_was_verified_is_forged_once_its_key_is_withdrawn() {
 
 impl Verifier {
     fn verify(&self, token: &str, keys: Option<&KeySet>, now: i64) -> Result<Verdict, UnknownKey> {
-        Ok(match self.authenticate(&AccessToken::new(token), keys)? {
-            Ok(genuine) => self.judge_time(&genuine, now),
-            Err(error) => Verdict::Forged(error),
-        })
+        Ok(
+            match self.authenticate(&AccessToken::new(token), None, keys)? {
+                Ok(genuine) => self.judge_time(&genuine, now),
+                Err(error) => Verdict::Forged(error),
+            },
+        )
     }
 }
 
@@ -1020,9 +1042,14 @@ impl Stage {
         self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    fn check(&self, token: &AccessToken) -> Check {
+        let now = self.clock.0.load(Ordering::Relaxed);
+        self.tokens.check(token, "user_1", now)
+    }
+
     fn settle(&self, token: &str) -> Result<Verdict, KeysUnavailable> {
         self.tokens
-            .settle(&AccessToken::new(token))
+            .settle(&AccessToken::new(token), None)
             .now_or_never()
             .expect("an answer at once")
     }

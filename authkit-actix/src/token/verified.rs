@@ -12,7 +12,8 @@ use crate::flights::FlightKey;
 /// every request.
 ///
 /// Only what time cannot change is remembered: whoever asks still judges the time. An entry counts for
-/// the key set that it was verified by, and no other.
+/// the key set that it was verified by, and no other, and for the user that the token was to be of: that
+/// user is part of its key.
 pub(super) struct VerifiedTokens {
     tokens: Cache<FlightKey, Entry, TokenBytes>,
     swept_at: AtomicI64,

@@ -80,6 +80,9 @@ pub(crate) enum TokenError {
     /// Rightly signed, but not for the configured audience.
     #[error("the access token was made for another audience")]
     Audience,
+    /// Rightly signed, but not the token of the user that it came with.
+    #[error("the access token is another user's")]
+    Subject,
 }
 
 impl Verifier {
@@ -102,6 +105,7 @@ impl Verifier {
     pub(super) fn authenticate(
         &self,
         token: &AccessToken,
+        user_id: Option<&str>,
         keys: Option<&KeySet>,
     ) -> Result<Result<Genuine, TokenError>, UnknownKey> {
         let (parts, kid) = match read_header(token) {
@@ -121,7 +125,7 @@ impl Verifier {
         if !keys.any(is_signed_by) {
             return Ok(Err(TokenError::Signature));
         }
-        Ok(self.judge_claims(&parts))
+        Ok(self.judge_claims(&parts, user_id))
     }
 
     /// What a genuine token is worth at a time.
@@ -141,7 +145,11 @@ impl Verifier {
         self.leeway_seconds
     }
 
-    fn judge_claims(&self, parts: &Parts<'_>) -> Result<Genuine, TokenError> {
+    fn judge_claims(
+        &self,
+        parts: &Parts<'_>,
+        user_id: Option<&str>,
+    ) -> Result<Genuine, TokenError> {
         // UTF-8 is checked as a whole: string by string costs a third more.
         let payload = str::from_utf8(parts.payload).map_err(|_| TokenError::Claims)?;
         let claims: AccessTokenClaims =
@@ -164,6 +172,9 @@ impl Verifier {
             && !claims.aud.contains(ours)
         {
             return Err(TokenError::Audience);
+        }
+        if user_id.is_some_and(|user_id| claims.sub != user_id) {
+            return Err(TokenError::Subject);
         }
 
         Ok(Genuine(Arc::new(claims)))

@@ -25,7 +25,7 @@ use crate::{
     authkit::AuthKit,
     lookups::Unavailable,
     session::{Standing, UNHEARD_RETRY},
-    token::{AccessToken, Check, Verdict},
+    token::{AccessToken, Verdict},
     workos::ApiKey,
 };
 
@@ -85,17 +85,10 @@ async fn api_key(value: &SecretString, authkit: &AuthKit) -> Result<ApiKey, Refu
 async fn bearer(token: &SecretString, authkit: &AuthKit) -> Result<BearerUser, Refused> {
     let inner = &authkit.inner;
     let token = AccessToken::new(token.expose_secret());
-    let verdict = match inner.tokens.check(&token) {
-        Check::Done(verdict) => verdict,
-        Check::NeedsKeys => match inner.tokens.settle(&token).await {
-            Ok(verdict) => verdict,
-            Err(keys) => {
-                return Err(Refused::CannotTell {
-                    retry_after: keys.retry_after,
-                });
-            }
-        },
-    };
+    let verdict = inner.tokens.settle(&token, None).await;
+    let verdict = verdict.map_err(|keys| Refused::CannotTell {
+        retry_after: keys.retry_after,
+    })?;
     match verdict {
         Verdict::Valid(claims) => match inner.notices.standing(&claims) {
             Standing::Good => Ok(BearerUser::new(token, claims, inner.profiles.clone())),

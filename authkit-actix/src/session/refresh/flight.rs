@@ -45,12 +45,11 @@ impl Flight {
             return Err(unavailable(TransientReason::Unverifiable, None));
         }
         let mut session = Session::from_authentication(answer, Some(&self.previous));
-        let token = &session.access_token;
         let mut renewed = None;
         let mut verified = OnceLock::from(());
-        let verdict = time::timeout_at(deadline, means.tokens.settle(token)).await;
+        let verdict = time::timeout_at(deadline, session.verdict(&means.tokens)).await;
         let untimely = match verdict.unwrap_or(Err(KeysUnavailable { retry_after: 1 })) {
-            Ok(Verdict::Valid(claims)) if claims.sub == session.user.id => {
+            Ok(Verdict::Valid(claims)) => {
                 renewed = Some(claims);
                 false
             }
@@ -60,15 +59,13 @@ impl Flight {
                 verified = OnceLock::new();
                 false
             }
-            Ok(Verdict::Expired(claims) | Verdict::NotYetValid(claims))
-                if claims.sub == session.user.id =>
-            {
+            Ok(Verdict::Expired(_) | Verdict::NotYetValid(_)) => {
                 // The next token would be no better.
                 means.breaker.pause(CLOCKS_APART_RETRY);
                 true
             }
-            Ok(_) => {
-                error!("WorkOS answered a refresh with a token that does not verify");
+            Ok(Verdict::Forged(error)) => {
+                error!(%error, "WorkOS answered a refresh with a token that does not verify");
                 return Err(unavailable(TransientReason::Unverifiable, None));
             }
         };

@@ -26,11 +26,10 @@ impl Means {
             return Ok(());
         }
         let session = &successor.session;
-        let token = &session.access_token;
-        let (retry_after, is_outage) = match self.tokens.settle(token).await {
+        let (retry_after, is_outage) = match session.verdict(&self.tokens).await {
             Ok(
                 Verdict::Valid(claims) | Verdict::Expired(claims) | Verdict::NotYetValid(claims),
-            ) if claims.sub == session.user.id => {
+            ) => {
                 if successor.verified.set(()).is_ok() {
                     self.renewed(session, claims, request.clone());
                 }
@@ -41,8 +40,8 @@ impl Means {
                 debug!("the key of a refreshed session is not published yet");
                 (self.tokens.seconds_until_next_fetch(), false)
             }
-            Ok(_) => {
-                error!("WorkOS answered a refresh with a token that does not verify");
+            Ok(Verdict::Forged(error)) => {
+                error!(%error, "WorkOS answered a refresh with a token that does not verify");
                 return Err(RefreshFailure::UNEXPLAINED);
             }
         };

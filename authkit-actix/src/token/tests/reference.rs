@@ -48,7 +48,7 @@ proptest! {
 /// Fails when the two do not agree.
 fn both_accept(token: &str) -> bool {
     let ours = verifier()
-        .authenticate(&AccessToken::new(token), Some(&keys()))
+        .authenticate(&AccessToken::new(token), None, Some(&keys()))
         .is_ok_and(|judged| judged.is_ok());
 
     let mut rules = Validation::new(Algorithm::RS256);
