@@ -12,6 +12,7 @@ mod support;
 
 use std::{env, fs, process::ExitCode, thread};
 
+use authkit_actix::AuthKit;
 use load::{Load, get};
 use report::{Goal, Row, Spread};
 use serde_json::{Value, json};
@@ -98,12 +99,13 @@ fn main() -> ExitCode {
 /// One application with one kind of request.
 struct Variant {
     name: &'static str,
+    front: Front,
     load: Load,
     requests: Vec<String>,
     /// Each request is sent once.
     is_fresh: bool,
     microseconds: Vec<f64>,
-    _server: Server,
+    server: Server,
 }
 
 const BARE: &str = "bare handler";
@@ -126,11 +128,12 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
         let server = Server::start(front, &authkit, 1, 0);
         Variant {
             name,
+            front,
             load: Load::connect(server.address),
             requests: cookies.iter().map(|cookies| get(path, cookies)).collect(),
             is_fresh: false,
             microseconds: Vec::new(),
-            _server: server,
+            server,
         }
     };
     let theirs = [Front::ActixSession.cookie(world, &authkit)];
@@ -152,6 +155,11 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
     ];
     let count = variants.len();
     for turn in 0..rounds * TURNS {
+        if turn % (SITTING * TURNS) == 0 {
+            for variant in &mut variants {
+                variant.start(&authkit);
+            }
+        }
         for index in 0..count {
             variants[(index + turn) % count].measure(turn);
         }
@@ -160,6 +168,13 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
 }
 
 impl Variant {
+    /// Starts the application anew: where it comes to lie in memory makes a difference of its own.
+    fn start(&mut self, authkit: &AuthKit) {
+        self.server = Server::start(self.front, authkit, 1, 0);
+        self.load = Load::connect(self.server.address);
+        self.load.run(&[get("/", "")], FIRST_REQUESTS);
+    }
+
     fn measure(&mut self, turn: usize) {
         if self.is_fresh {
             let requests = self.requests[turn * FRESH..][..FRESH].to_vec();
@@ -369,6 +384,10 @@ fn serve(world: &World, front: Front, port: u16, workers: usize, file: &str) -> 
 /// A round visits every application so many times, so that what disturbs the machine for a moment
 /// disturbs them all.
 const TURNS: usize = 10;
+/// Rounds until all applications are started anew.
+const SITTING: usize = 5;
+/// To an application that has just started.
+const FIRST_REQUESTS: usize = 2000;
 /// In a turn.
 const REQUESTS: usize = 320;
 const WARM_UP: usize = 48;
