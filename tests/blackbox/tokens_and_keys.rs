@@ -260,6 +260,18 @@ async fn a_genuine_token_that_says_something_impossible_is_refused() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_known_is_worth_nothing_in_another_users_session() {
+    let app = counterpart().await;
+    let session = app.session("grace@example.com");
+    let token = session["access_token"].as_str().expect("a token");
+    let cookie = format!("wos-session={}", app.seal(&session));
+    for _ in 0..2 {
+        assert_forged(&app, token, "grace's token").await;
+        assert_eq!(app.ask(ME, &cookie).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn what_a_token_may_leave_out_it_may_leave_out() {
     let app = counterpart().await;
     for name in [
