@@ -125,11 +125,11 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
     let fresh = world.cookies(1000..1000 + rounds * TURNS * FRESH);
     let authkit = world.authkit();
     let variant = |name, front, path, cookies: &[String]| {
-        let server = Server::start(front, &authkit, 1, 0);
+        let (server, load) = started(front, &authkit);
         Variant {
             name,
             front,
-            load: Load::connect(server.address),
+            load,
             requests: cookies.iter().map(|cookies| get(path, cookies)).collect(),
             is_fresh: false,
             microseconds: Vec::new(),
@@ -155,9 +155,9 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
     ];
     let count = variants.len();
     for turn in 0..rounds * TURNS {
-        if turn % (SITTING * TURNS) == 0 {
+        if turn > 0 && turn % (SITTING * TURNS) == 0 {
             for variant in &mut variants {
-                variant.start(&authkit);
+                (variant.server, variant.load) = started(variant.front, &authkit);
             }
         }
         for index in 0..count {
@@ -167,14 +167,15 @@ fn over_http(world: &World, rounds: usize) -> Vec<Variant> {
     variants
 }
 
-impl Variant {
-    /// Starts the application anew: where it comes to lie in memory makes a difference of its own.
-    fn start(&mut self, authkit: &AuthKit) {
-        self.server = Server::start(self.front, authkit, 1, 0);
-        self.load = Load::connect(self.server.address);
-        self.load.run(&[get("/", "")], FIRST_REQUESTS);
-    }
+/// An application that has answered its first requests.
+fn started(front: Front, authkit: &AuthKit) -> (Server, Load) {
+    let server = Server::start(front, authkit, 1, 0);
+    let mut load = Load::connect(server.address);
+    load.run(&[get("/", "")], FIRST_REQUESTS);
+    (server, load)
+}
 
+impl Variant {
     fn measure(&mut self, turn: usize) {
         if self.is_fresh {
             let requests = self.requests[turn * FRESH..][..FRESH].to_vec();
@@ -384,7 +385,8 @@ fn serve(world: &World, front: Front, port: u16, workers: usize, file: &str) -> 
 /// A round visits every application so many times, so that what disturbs the machine for a moment
 /// disturbs them all.
 const TURNS: usize = 10;
-/// Rounds until all applications are started anew.
+/// Rounds until all applications are started anew: where one comes to lie in memory makes a difference
+/// of its own.
 const SITTING: usize = 5;
 /// To an application that has just started.
 const FIRST_REQUESTS: usize = 2000;

@@ -65,7 +65,7 @@ impl Tokens {
         }
     }
 
-    /// Judges a token that should be this user's, in Unix seconds.
+    /// Judges a token that should be this user's, at a time in Unix seconds.
     pub(crate) fn check(&self, token: &AccessToken, user_id: &str, now: i64) -> Check {
         self.look(token, Some(user_id), now)
             .map_or(Check::NeedsKeys, Check::Done)
