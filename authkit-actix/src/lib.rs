@@ -218,8 +218,8 @@ pub use self::{
         ApiKey, ApiKeyOwner, Authentication, Client as WorkOsClient, Impersonator, MembershipRole,
         OauthTokens, OrganizationChoice, OrganizationMembership, OrganizationMembershipCreated,
         OrganizationMembershipDeleted, OrganizationMembershipUpdated, SessionCreated,
-        SessionRevoked, User, UserCreated, UserDeleted, UserField, UserSession, UserUpdated,
-        WebhookData, WebhookEvent,
+        SessionRevoked, User, UserCreated, UserDeleted, UserField, UserProfile, UserSession,
+        UserUpdated, WebhookData, WebhookEvent,
     },
 };
 /// WebSockets for Actix, as [`Live::web_socket`] speaks of them.

@@ -49,10 +49,12 @@ async fn what_a_refresh_brings_after_the_sign_out_is_refused_too() {
     let mut ada = app.with_session(ADA);
     let mut tab = ada.clone();
     app.clock.advance(400);
-    let late = Fault::Delay(Duration::from_millis(700));
+    let late = Fault::Delay(Duration::from_secs(2));
     app.emulator.fault(Endpoint::AuthenticateRefresh, late);
     let (in_tab, ()) = tokio::join!(tab.api("/api/me"), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        while app.emulator.calls(Endpoint::AuthenticateRefresh) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         app.clock.advance(2);
         sign_out(&mut ada).await;
     });

@@ -55,29 +55,47 @@ pub fn seal_session(password: &str, session: &Value) -> String {
 /// A session as the library writes it, a Protocol Buffers message: what is of the wrong kind becomes a
 /// field of the wrong wire type, and what has no name here one that is unknown.
 pub fn packed(session: &Value) -> Vec<u8> {
-    message(session, &SESSION_FIELDS)
+    let mut session = session.clone();
+    if let Some(mut profile) = session["user"].as_object().cloned() {
+        session
+            .as_object_mut()
+            .expect("it has a user")
+            .remove("user");
+        for (name, stands_as) in USER_FIELDS {
+            session[stands_as] = profile.remove(name).unwrap_or_default();
+        }
+        session["profile"] = profile.into();
+    }
+    message(&session, &SESSION_FIELDS)
 }
 
 /// The session in a plaintext that the library wrote.
 pub fn unpacked(plaintext: &[u8]) -> Value {
-    fields(plaintext, &SESSION_FIELDS)
+    let mut session = fields(plaintext, &SESSION_FIELDS);
+    let members = session.as_object_mut().expect("an object");
+    let mut user = members.remove("profile").unwrap_or_default();
+    for (name, stands_as) in USER_FIELDS {
+        user[name] = members.remove(stands_as).unwrap_or_default();
+    }
+    members.insert("user".to_owned(), user);
+    session
 }
 
 /// The names of the fields, whose numbers begin with 1.
-const SESSION_FIELDS: [&str; 8] = [
+const SESSION_FIELDS: [&str; 11] = [
     "access_token",
     "refresh_token",
-    "user",
+    "user_id",
+    "email",
+    "email_verified",
+    "profile",
     "impersonator",
     "authentication_method",
     "reauthenticated_at",
     "signed_in_at",
     "last_used_at",
 ];
-const USER_FIELDS: [&str; 13] = [
-    "id",
-    "email",
-    "email_verified",
+const PROFILE_FIELDS: [&str; 10] = [
     "first_name",
     "last_name",
     "name",
@@ -89,10 +107,16 @@ const USER_FIELDS: [&str; 13] = [
     "created_at",
     "updated_at",
 ];
+/// What of a user stands beside the profile, and as what.
+const USER_FIELDS: [(&str, &str); 3] = [
+    ("id", "user_id"),
+    ("email", "email"),
+    ("email_verified", "email_verified"),
+];
 
 fn names_in(name: &str) -> &'static [&'static str] {
     match name {
-        "user" => &USER_FIELDS,
+        "profile" => &PROFILE_FIELDS,
         "impersonator" => &["email", "reason"],
         _ => &[],
     }
@@ -148,7 +172,7 @@ fn fields(mut message: &[u8], names: &[&str]) -> Value {
         message = rest;
         match name {
             "access_token" => value[name] = token_text(content).into(),
-            "user" | "impersonator" => value[name] = fields(content, names_in(name)),
+            "profile" | "impersonator" => value[name] = fields(content, names_in(name)),
             "metadata" => {
                 let entry = fields(content, &["key", "value"]);
                 let key = entry["key"].as_str().unwrap_or_default();

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use super::Session;
 use crate::{
     token::AccessToken,
-    workos::{Impersonator, User},
+    workos::{Impersonator, UnreadProfile, User, UserProfile},
 };
 
 #[derive(prost::Message)]
@@ -22,48 +22,49 @@ struct SessionMessage {
     access_token: Option<Bytes>,
     #[prost(string, optional, tag = "2")]
     refresh_token: Option<String>,
-    #[prost(message, optional, tag = "3")]
-    user: Option<UserMessage>,
-    #[prost(message, optional, tag = "4")]
+    #[prost(string, optional, tag = "3")]
+    user_id: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    email: Option<String>,
+    #[prost(bool, tag = "5")]
+    email_verified: bool,
+    /// A [`ProfileMessage`].
+    #[prost(bytes = "bytes", tag = "6")]
+    profile: Bytes,
+    #[prost(message, optional, tag = "7")]
     impersonator: Option<ImpersonatorMessage>,
-    #[prost(string, optional, tag = "5")]
+    #[prost(string, optional, tag = "8")]
     authentication_method: Option<String>,
-    #[prost(int64, optional, tag = "6")]
+    #[prost(int64, optional, tag = "9")]
     reauthenticated_at: Option<i64>,
-    #[prost(int64, optional, tag = "7")]
+    #[prost(int64, optional, tag = "10")]
     signed_in_at: Option<i64>,
-    #[prost(int64, optional, tag = "8")]
+    #[prost(int64, optional, tag = "11")]
     last_used_at: Option<i64>,
 }
 
 #[derive(prost::Message)]
 #[prost(skip_debug)]
-struct UserMessage {
+struct ProfileMessage {
     #[prost(string, optional, tag = "1")]
-    id: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    email: Option<String>,
-    #[prost(bool, tag = "3")]
-    email_verified: bool,
-    #[prost(string, optional, tag = "4")]
     first_name: Option<String>,
-    #[prost(string, optional, tag = "5")]
+    #[prost(string, optional, tag = "2")]
     last_name: Option<String>,
-    #[prost(string, optional, tag = "6")]
+    #[prost(string, optional, tag = "3")]
     name: Option<String>,
-    #[prost(string, optional, tag = "7")]
+    #[prost(string, optional, tag = "4")]
     profile_picture_url: Option<String>,
-    #[prost(string, optional, tag = "8")]
+    #[prost(string, optional, tag = "5")]
     last_sign_in_at: Option<String>,
-    #[prost(string, optional, tag = "9")]
+    #[prost(string, optional, tag = "6")]
     locale: Option<String>,
-    #[prost(string, optional, tag = "10")]
+    #[prost(string, optional, tag = "7")]
     external_id: Option<String>,
-    #[prost(btree_map = "string, string", tag = "11")]
+    #[prost(btree_map = "string, string", tag = "8")]
     metadata: BTreeMap<String, String>,
-    #[prost(string, optional, tag = "12")]
+    #[prost(string, optional, tag = "9")]
     created_at: Option<String>,
-    #[prost(string, optional, tag = "13")]
+    #[prost(string, optional, tag = "10")]
     updated_at: Option<String>,
 }
 
@@ -77,26 +78,15 @@ struct ImpersonatorMessage {
 }
 
 pub(super) fn write(session: &Session) -> Vec<u8> {
-    let user = session.user.clone();
+    let user = &session.user;
     let impersonator = session.impersonator.clone();
     let message = SessionMessage {
         access_token: Some(Bytes::copy_from_slice(session.access_token.packed())),
         refresh_token: Some(session.refresh_token.expose_secret().to_owned()),
-        user: Some(UserMessage {
-            id: Some(user.id),
-            email: Some(user.email),
-            email_verified: user.email_verified,
-            first_name: user.first_name,
-            last_name: user.last_name,
-            name: user.name,
-            profile_picture_url: user.profile_picture_url,
-            last_sign_in_at: user.last_sign_in_at,
-            locale: user.locale,
-            external_id: user.external_id,
-            metadata: user.metadata,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-        }),
+        user_id: Some(user.id.clone()),
+        email: Some(user.email.clone()),
+        email_verified: user.email_verified,
+        profile: write_profile(user).into(),
         impersonator: impersonator.map(|impersonator| ImpersonatorMessage {
             email: Some(impersonator.email),
             reason: impersonator.reason,
@@ -111,7 +101,10 @@ pub(super) fn write(session: &Session) -> Vec<u8> {
 
 pub(super) fn read(message: &[u8]) -> Option<Session> {
     let session = SessionMessage::decode(message).ok()?;
-    let user = session.user?;
+    let profile = UnreadProfile {
+        bytes: session.profile.into(),
+        read: read_profile,
+    };
     let impersonator = match session.impersonator {
         Some(impersonator) => Some(Impersonator {
             email: impersonator.email?,
@@ -122,21 +115,12 @@ pub(super) fn read(message: &[u8]) -> Option<Session> {
     Some(Session {
         access_token: AccessToken::from_packed(session.access_token?.into())?,
         refresh_token: session.refresh_token?.into(),
-        user: User {
-            id: user.id?,
-            email: user.email?,
-            email_verified: user.email_verified,
-            first_name: user.first_name,
-            last_name: user.last_name,
-            name: user.name,
-            profile_picture_url: user.profile_picture_url,
-            last_sign_in_at: user.last_sign_in_at,
-            locale: user.locale,
-            external_id: user.external_id,
-            metadata: user.metadata,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-        },
+        user: User::with_unread_profile(
+            session.user_id?,
+            session.email?,
+            session.email_verified,
+            profile,
+        ),
         impersonator,
         authentication_method: session.authentication_method,
         reauthenticated_at: session.reauthenticated_at,
@@ -144,6 +128,39 @@ pub(super) fn read(message: &[u8]) -> Option<Session> {
         last_used_at: session.last_used_at,
         place: None,
     })
+}
+
+fn write_profile(profile: &UserProfile) -> Vec<u8> {
+    let profile = profile.clone();
+    let message = ProfileMessage {
+        first_name: profile.first_name,
+        last_name: profile.last_name,
+        name: profile.name,
+        profile_picture_url: profile.profile_picture_url,
+        last_sign_in_at: profile.last_sign_in_at,
+        locale: profile.locale,
+        external_id: profile.external_id,
+        metadata: profile.metadata,
+        created_at: profile.created_at,
+        updated_at: profile.updated_at,
+    };
+    message.encode_to_vec()
+}
+
+fn read_profile(message: &[u8]) -> UserProfile {
+    let profile = ProfileMessage::decode(message).unwrap_or_default();
+    UserProfile {
+        first_name: profile.first_name,
+        last_name: profile.last_name,
+        name: profile.name,
+        profile_picture_url: profile.profile_picture_url,
+        last_sign_in_at: profile.last_sign_in_at,
+        locale: profile.locale,
+        external_id: profile.external_id,
+        metadata: profile.metadata,
+        created_at: profile.created_at,
+        updated_at: profile.updated_at,
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +212,12 @@ mod tests {
                 serde_json::from_slice::<Value>(&session.to_json()).expect("JSON"),
             );
         }
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_read_is_an_empty_one() {
+        assert_eq!(read_profile(b"\x0a\x02x"), UserProfile::default());
+        assert_eq!(read_profile(b"\x0a\x01\xff"), UserProfile::default());
     }
 
     #[test]

@@ -29,7 +29,7 @@ use workos::{
 
 pub use self::{
     api_key::{ApiKey, ApiKeyOwner},
-    user::{Impersonator, User, UserField},
+    user::{Impersonator, User, UserField, UserProfile},
     user_session::UserSession,
     webhook::{
         MembershipRole, OrganizationMembership, OrganizationMembershipCreated,
@@ -41,6 +41,7 @@ pub use self::{
 pub use workos::Client;
 
 pub use self::failure::OrganizationChoice;
+pub(crate) use self::user::UnreadProfile;
 use self::{
     api_key::Validation,
     lanes::Lane,

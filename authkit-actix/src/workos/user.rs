@@ -1,15 +1,21 @@
 //! The people of WorkOS.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::OnceLock,
+};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A user of WorkOS AuthKit, as the session keeps it.
 ///
-/// Only the id and the email are certain to be there. Members are read in `snake_case`, as WorkOS
-/// writes them, or in `camelCase`, as its libraries for JavaScript do.
+/// Only the id and the email are certain to be there. The rest of what WorkOS knows stands in a
+/// [`UserProfile`], to which the user dereferences: `user.first_name`. Members are read in `snake_case`,
+/// as WorkOS writes them, or in `camelCase`, as its libraries for JavaScript do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[non_exhaustive]
 pub struct User {
     /// The user's id: `user_…`.
@@ -19,6 +25,17 @@ pub struct User {
     /// Whether that address has been verified.
     #[serde(default, alias = "emailVerified", deserialize_with = "or_default")]
     pub email_verified: bool,
+    #[serde(flatten)]
+    profile: LazyProfile,
+}
+
+/// What WorkOS knows of a [`User`] besides the id and the email address; a session can do without.
+///
+/// A session's is read from its cookie when it is first looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[non_exhaustive]
+pub struct UserProfile {
     /// The first name.
     #[serde(default, alias = "firstName", skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
@@ -64,7 +81,38 @@ pub struct User {
     pub updated_at: Option<String>,
 }
 
+/// A profile, or the bytes it can be read from.
+#[derive(Clone)]
+struct LazyProfile {
+    unread: UnreadProfile,
+    read: OnceLock<Box<UserProfile>>,
+}
+
+/// A profile as bytes, and what reads them; none that can be read is an empty one.
+#[derive(Clone)]
+pub(crate) struct UnreadProfile {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) read: fn(&[u8]) -> UserProfile,
+}
+
 impl User {
+    pub(crate) fn with_unread_profile(
+        id: String,
+        email: String,
+        email_verified: bool,
+        unread: UnreadProfile,
+    ) -> Self {
+        Self {
+            id,
+            email,
+            email_verified,
+            profile: LazyProfile {
+                unread,
+                read: OnceLock::new(),
+            },
+        }
+    }
+
     /// What to call the user on a page: the full name, else the email address.
     pub fn display_name(&self) -> String {
         if let Some(name) = &self.name {
@@ -114,31 +162,106 @@ impl User {
     }
 }
 
-/// A member of [`User`] that a session can do without.
-///
-/// The id, the email address and whether that is verified are always kept.
+impl Deref for User {
+    type Target = UserProfile;
+
+    fn deref(&self) -> &UserProfile {
+        self.profile.read()
+    }
+}
+
+impl DerefMut for User {
+    fn deref_mut(&mut self) -> &mut UserProfile {
+        self.profile.read();
+        self.profile.read.get_mut().expect("it was read just now")
+    }
+}
+
+impl LazyProfile {
+    fn read(&self) -> &UserProfile {
+        let UnreadProfile { bytes, read } = &self.unread;
+        self.read.get_or_init(|| Box::new(read(bytes)))
+    }
+}
+
+impl From<UserProfile> for LazyProfile {
+    fn from(profile: UserProfile) -> Self {
+        let unread = UnreadProfile {
+            bytes: Vec::new(),
+            read: |_| UserProfile::default(),
+        };
+        let read = OnceLock::from(Box::new(profile));
+        Self { unread, read }
+    }
+}
+
+impl PartialEq for LazyProfile {
+    fn eq(&self, other: &Self) -> bool {
+        self.read() == other.read()
+    }
+}
+
+impl Eq for LazyProfile {}
+
+impl fmt::Debug for LazyProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
+    }
+}
+
+#[cfg(test)]
+impl ts_rs::TS for LazyProfile {
+    type WithoutGenerics = UserProfile;
+    type OptionInnerType = UserProfile;
+
+    fn name(config: &ts_rs::Config) -> String {
+        UserProfile::name(config)
+    }
+
+    fn inline(config: &ts_rs::Config) -> String {
+        UserProfile::inline(config)
+    }
+
+    fn inline_flattened(config: &ts_rs::Config) -> String {
+        UserProfile::inline_flattened(config)
+    }
+}
+
+impl Serialize for LazyProfile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.read().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LazyProfile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        UserProfile::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// A member of [`UserProfile`]; the id, the email address and whether that is verified are always kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UserField {
-    /// [`User::first_name`].
+    /// [`UserProfile::first_name`].
     FirstName,
-    /// [`User::last_name`].
+    /// [`UserProfile::last_name`].
     LastName,
-    /// [`User::name`].
+    /// [`UserProfile::name`].
     Name,
-    /// [`User::profile_picture_url`].
+    /// [`UserProfile::profile_picture_url`].
     ProfilePictureUrl,
-    /// [`User::last_sign_in_at`].
+    /// [`UserProfile::last_sign_in_at`].
     LastSignInAt,
-    /// [`User::locale`].
+    /// [`UserProfile::locale`].
     Locale,
-    /// [`User::external_id`].
+    /// [`UserProfile::external_id`].
     ExternalId,
-    /// [`User::metadata`].
+    /// [`UserProfile::metadata`].
     Metadata,
-    /// [`User::created_at`].
+    /// [`UserProfile::created_at`].
     CreatedAt,
-    /// [`User::updated_at`].
+    /// [`UserProfile::updated_at`].
     UpdatedAt,
 }
 
