@@ -7,11 +7,9 @@ use serde::{Deserialize, Deserializer, de};
 /// times are seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
+// In this order: every check reads the times, which are fetched from memory together.
+#[repr(C)]
 pub struct AccessTokenClaims {
-    /// The id of the user (`user_…`); never empty.
-    pub sub: String,
-    /// The id of the WorkOS session (`session_…`); never empty, the same after every refresh.
-    pub sid: String,
     /// When the token was issued.
     #[serde(deserialize_with = "numeric_date")]
     pub iat: i64,
@@ -21,6 +19,14 @@ pub struct AccessTokenClaims {
     /// When the token begins to be valid, where that is not when it was issued.
     #[serde(default, deserialize_with = "some_numeric_date")]
     pub nbf: Option<i64>,
+    /// When the user last proved who they are; `None` also where the claim is malformed, so that it
+    /// never counts as recent.
+    #[serde(default, deserialize_with = "numeric_date_or_none")]
+    pub auth_time: Option<i64>,
+    /// The id of the user (`user_…`); never empty.
+    pub sub: String,
+    /// The id of the WorkOS session (`session_…`); never empty, the same after every refresh.
+    pub sid: String,
     /// Who issued the token, `https://api.workos.com/…` or a custom domain.
     pub iss: Option<String>,
     /// Whom the token is meant for, where the JWT template says so.
@@ -30,10 +36,6 @@ pub struct AccessTokenClaims {
     pub jti: Option<String>,
     /// The WorkOS client that the token was made for.
     pub client_id: Option<String>,
-    /// When the user last proved who they are; `None` also where the claim is malformed, so that it
-    /// never counts as recent.
-    #[serde(default, deserialize_with = "numeric_date_or_none")]
-    pub auth_time: Option<i64>,
     /// The organization that the session is signed in to (`org_…`).
     pub org_id: Option<String>,
     /// The user's role in that organization.
