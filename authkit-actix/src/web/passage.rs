@@ -18,7 +18,8 @@ use crate::authkit::AuthKit;
 /// A request's way through a middleware, on which the first who asks makes its session.
 ///
 /// It is found among the application's data, which is made for one request after another; an entry in
-/// the request's extensions would be made for each.
+/// the request's extensions would be made for each. What is inlined here is on the way of every request,
+/// and runs among the application's own code.
 pub(super) struct Passage {
     authkit: AuthKit,
     on_forbidden: Option<OnForbidden>,
@@ -29,6 +30,7 @@ pub(super) struct Passage {
 }
 
 impl Passage {
+    #[inline]
     pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
         request.app_data::<Rc<Self>>().map(Rc::as_ref)
     }
@@ -54,7 +56,6 @@ impl Passage {
 pub(super) struct Passages(Rc<RefCell<Vec<Way>>>);
 
 /// A passage with the data that leads to it.
-#[derive(Clone)]
 struct Way {
     passage: Rc<Passage>,
     data: Rc<Extensions>,
@@ -63,6 +64,7 @@ struct Way {
 impl Passages {
     /// Lets a request in, until what is returned is dropped. As with Actix's router, nobody else may
     /// hold the request.
+    #[inline]
     pub(super) fn enter(
         &self,
         authkit: &AuthKit,
@@ -74,7 +76,7 @@ impl Passages {
         way.passage.is_open.set(true);
         request.add_data_container(Rc::clone(&way.data));
         Entered {
-            way,
+            way: Some(way),
             passages: self.clone(),
         }
     }
@@ -102,6 +104,7 @@ impl Way {
     }
 
     /// Whether no request leads here any more.
+    #[inline]
     fn is_left(&self) -> bool {
         Rc::strong_count(&self.data) == 1
     }
@@ -109,34 +112,39 @@ impl Way {
 
 /// The middleware's end of a passage.
 pub(super) struct Entered {
-    way: Way,
+    /// Until it is dropped.
+    way: Option<Way>,
     passages: Passages,
 }
 
 impl Entered {
     /// The session, if somebody has asked for it.
+    #[inline]
     pub(super) fn session(&self) -> Option<Rc<RequestSession>> {
-        self.way.passage.session.borrow().clone()
+        self.way.as_ref()?.passage.session.borrow().clone()
     }
 
     /// Has the middleware woken when somebody asks who is not part of what it waits for.
     pub(super) fn wake_when_asked(&self, middleware: &Waker) {
-        self.way
-            .passage
-            .middleware
-            .replace(Some(middleware.clone()));
+        let middleware = Some(middleware.clone());
+        if let Some(way) = &self.way {
+            way.passage.middleware.replace(middleware);
+        }
     }
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        let Way { passage, .. } = &self.way;
-        passage.is_open.set(false);
-        passage.session.take();
-        passage.middleware.take();
+        let Some(way) = self.way.take() else {
+            return;
+        };
+        way.passage.is_open.set(false);
+        way.passage.session.take();
+        way.passage.middleware.take();
         let mut unused = self.passages.0.borrow_mut();
         if unused.len() < MOST_UNUSED {
-            unused.push(self.way.clone());
+            unused.push(way);
         }
     }
 }

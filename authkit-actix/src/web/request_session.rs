@@ -121,6 +121,7 @@ impl RequestSession {
     }
 
     /// Whether a middleware further out has made it, or does when somebody asks.
+    #[inline]
     pub(super) fn is_to_be_had(request: &HttpRequest) -> bool {
         request.extensions().contains::<Rc<Self>>() || Passage::of(request).is_some()
     }

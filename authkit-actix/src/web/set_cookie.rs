@@ -142,21 +142,24 @@ pub(crate) fn find<'a, H: AsRef<[u8]> + ?Sized + 'a>(
 }
 
 /// Whether the `Cookie` headers have the cookie `name`, or a chunk of it.
+#[inline]
 pub(crate) fn is_sent<'a, H: AsRef<[u8]> + ?Sized + 'a>(
     name: &str,
-    cookie_headers: impl Iterator<Item = &'a H>,
+    mut cookie_headers: impl Iterator<Item = &'a H>,
 ) -> bool {
-    cookie_headers.map(AsRef::as_ref).any(|mut rest| {
-        // The end of a value is only looked for when a name follows that may be the one.
-        while let Some(end) = memchr2(b'=', b';', rest) {
-            let (key, value) = rest.split_at(end);
-            if value[0] == b'=' && Part::named(name, key.trim_ascii()).is_some() {
-                return true;
-            }
-            rest = memchr(b';', value).map_or(&[], |end| &value[end + 1..]);
+    cookie_headers.any(|header| is_in(name, header.as_ref()))
+}
+
+fn is_in(name: &str, mut rest: &[u8]) -> bool {
+    // The end of a value is only looked for when a name follows that may be the one.
+    while let Some(end) = memchr2(b'=', b';', rest) {
+        let (key, value) = rest.split_at(end);
+        if value[0] == b'=' && Part::named(name, key.trim_ascii()).is_some() {
+            return true;
         }
-        false
-    })
+        rest = memchr(b';', value).map_or(&[], |end| &value[end + 1..]);
+    }
+    false
 }
 
 enum Part {
