@@ -84,7 +84,7 @@ pub struct UserProfile {
 /// A profile, or the bytes it can be read from.
 #[derive(Clone)]
 struct LazyProfile {
-    unread: UnreadProfile,
+    unread: Option<UnreadProfile>,
     read: OnceLock<Box<UserProfile>>,
 }
 
@@ -107,7 +107,7 @@ impl User {
             email,
             email_verified,
             profile: LazyProfile {
-                unread,
+                unread: Some(unread),
                 read: OnceLock::new(),
             },
         }
@@ -179,19 +179,18 @@ impl DerefMut for User {
 
 impl LazyProfile {
     fn read(&self) -> &UserProfile {
-        let UnreadProfile { bytes, read } = &self.unread;
-        self.read.get_or_init(|| Box::new(read(bytes)))
+        let read = |unread: &UnreadProfile| (unread.read)(&unread.bytes);
+        self.read
+            .get_or_init(|| Box::new(self.unread.as_ref().map(read).unwrap_or_default()))
     }
 }
 
 impl From<UserProfile> for LazyProfile {
     fn from(profile: UserProfile) -> Self {
-        let unread = UnreadProfile {
-            bytes: Vec::new(),
-            read: |_| UserProfile::default(),
-        };
-        let read = OnceLock::from(Box::new(profile));
-        Self { unread, read }
+        Self {
+            unread: None,
+            read: OnceLock::from(Box::new(profile)),
+        }
     }
 }
 
